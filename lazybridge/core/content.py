@@ -1,0 +1,172 @@
+"""What a message can hold besides text: images, audio and documents, by URL, bytes, path or uploaded file id."""
+
+from __future__ import annotations
+
+import base64
+import mimetypes
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self
+
+CacheHint = bool | Literal["5m", "1h"] | None
+
+
+@dataclass(frozen=True)
+class TextContent:
+    """A piece of text. `cache=True`, "5m" or "1h" marks the end of a prefix worth caching."""
+
+    text: str
+    cache: CacheHint = None
+
+
+@dataclass(frozen=True)
+class _Media:
+    """One of `data`, `url` and `file_id` says where the bytes are; `media_type` is a MIME type such as image/png."""
+
+    data: bytes | None = field(default=None, repr=False)
+    url: str | None = None
+    file_id: str | None = None
+    media_type: str | None = None
+    cache: CacheHint = None
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("data", "url", "file_id") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"{type(self).__name__} takes one of data, url and file_id, got {given or 'none'}")
+        if self.data is not None and not self.data:
+            raise ValueError(f"{type(self).__name__} got empty data")
+        if self.media_type is None:
+            object.__setattr__(self, "media_type", self._guess())
+
+    def _guess(self) -> str | None:
+        if self.data is not None:
+            return sniff(self.data)
+        return mimetypes.guess_type(self.url.split("?", 1)[0])[0] if self.url else None
+
+    @classmethod
+    def from_path(cls, path: str | os.PathLike[str], **fields: Any) -> Self:
+        """Read a file now. Raises FileNotFoundError, with the path, where there is none."""
+        path = Path(path)
+        data = path.read_bytes()
+        fields.setdefault("media_type", sniff(data) or mimetypes.guess_type(path.name)[0])
+        return cls(data=data, **fields)
+
+    @cached_property
+    def base64(self) -> str:
+        """The bytes as base64 text; only where there are bytes."""
+        if self.data is None:
+            raise ValueError(f"{type(self).__name__} holds a URL or a file id, not bytes")
+        return base64.b64encode(self.data).decode("ascii")
+
+    @property
+    def data_url(self) -> str:
+        """`url` where there is one, else the bytes as a data: URL."""
+        return self.url or f"data:{self.media_type or 'application/octet-stream'};base64,{self.base64}"
+
+
+@dataclass(frozen=True)
+class ImageContent(_Media):
+    """An image. `detail` is OpenAI's "auto", "low", "high" or "original"."""
+
+    detail: Literal["auto", "low", "high", "original"] | None = None
+
+
+@dataclass(frozen=True)
+class AudioContent(_Media):
+    """Audio; vendors take WAV and MP3 bytes."""
+
+    @property
+    def format(self) -> str | None:
+        """The short name that vendors use: "wav", "mp3", ..."""
+        return _AUDIO_FORMATS.get(self.media_type or "", (self.media_type or "").removeprefix("audio/") or None)
+
+
+@dataclass(frozen=True)
+class DocumentContent(_Media):
+    """A PDF or a plain text file. `name` is shown to the model."""
+
+    name: str | None = None
+
+    @classmethod
+    def from_path(cls, path: str | os.PathLike[str], **fields: Any) -> Self:
+        """Read a file now; its name is kept."""
+        return super().from_path(path, **{"name": Path(path).name, **fields})
+
+    @property
+    def text(self) -> str | None:
+        """The words of a text document that came as bytes; None for a PDF or a URL."""
+        if self.data is None or not (self.media_type or "").startswith("text/"):
+            return None
+        return self.data.decode("utf-8", "replace")
+
+
+ContentBlock = TextContent | ImageContent | AudioContent | DocumentContent
+Attachment = ContentBlock | str | os.PathLike[str] | bytes
+
+_AUDIO_FORMATS = {"audio/mpeg": "mp3", "audio/wav": "wav", "audio/x-wav": "wav", "audio/mp4": "m4a"}
+
+_MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+    (b"%PDF-", "application/pdf"),
+    (b"ID3", "audio/mpeg"),
+    (b"\xff\xfb", "audio/mpeg"),
+    (b"\xff\xf3", "audio/mpeg"),
+    (b"fLaC", "audio/flac"),
+    (b"OggS", "audio/ogg"),
+)
+
+
+def sniff(data: bytes) -> str | None:
+    """The MIME type by the first bytes, or None: a wrong file extension must not reach a vendor."""
+    for magic, media_type in _MAGIC:
+        if data.startswith(magic):
+            return media_type
+    if data[:4] == b"RIFF":
+        return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(data[8:12])
+    return None
+
+
+def attachment(value: Attachment) -> ContentBlock:
+    """A content block for a path, an http(s) URL, bytes or a block, by what the data is.
+
+    Raises FileNotFoundError for a path that does not exist and ValueError for data of an unknown kind.
+    """
+    if isinstance(value, (TextContent, ImageContent, AudioContent, DocumentContent)):
+        return value
+    if isinstance(value, bytes):
+        return _block_for(sniff(value), value, data=value)
+    if isinstance(value, str) and value.startswith(("http://", "https://", "data:")):
+        media_type = value[5:].split(";", 1)[0] if value.startswith("data:") else mimetypes.guess_type(value.split("?", 1)[0])[0]
+        return _block_for(media_type or "image/*", value, url=value)
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"an attachment is a path, a URL, bytes or a content block, got {type(value).__name__}")
+    path = Path(value)
+    if not path.is_file():
+        raise FileNotFoundError(f"no such file to attach: {str(value)!r}")
+    data = path.read_bytes()
+    return _block_for(sniff(data) or mimetypes.guess_type(path.name)[0], path, data=data, name=path.name)
+
+
+def _block_for(media_type: str | None, shown: object, *, name: str | None = None, **source: Any) -> ContentBlock:
+    family = (media_type or "").split("/", 1)[0]
+    if family == "image":
+        return ImageContent(media_type=None if media_type == "image/*" else media_type, **source)
+    if family == "audio":
+        return AudioContent(media_type=media_type, **source)
+    if media_type == "application/pdf" or family == "text":
+        return DocumentContent(media_type=media_type, name=name, **source)
+    what = f"{len(shown)} bytes" if isinstance(shown, bytes) else repr(str(shown))
+    raise ValueError(f"cannot tell what {what} is ({media_type or 'unknown type'}); pass ImageContent, AudioContent or DocumentContent")
+
+
+def blocks_of(content: str | Iterable[Any]) -> tuple[ContentBlock, ...]:
+    """Any accepted message content as a tuple of blocks; a plain string in a list is text, not a path."""
+    if isinstance(content, str):
+        return (TextContent(content),) if content else ()
+    return tuple(TextContent(item) if isinstance(item, str) else attachment(item) for item in content)

@@ -1,0 +1,68 @@
+"""Every error that lazybridge raises, and the one classifier of vendors' exceptions.
+
+LazyBridgeError
+├── ConfigurationError(ValueError)      missing key, missing extra, bad tier; the last line says what to write
+│   └── UnknownModelError
+├── UnsupportedNativeToolError(ValueError)
+├── UnsupportedFeatureError(ValueError)
+├── ProviderError                       kind provider model status_code request_id retry_after retryable
+│   ├── AuthenticationError  PermissionDeniedError  NotFoundError  InvalidRequestError
+│   ├── ContextLengthError  ContentPolicyError  RateLimitError  QuotaExceededError
+│   ├── OverloadedError  ServerError  ProviderConnectionError  ProviderTimeoutError
+│   └── StreamTruncated
+├── ToolLoopError
+└── StructuredOutputError
+"""
+
+from lazybridge.core.errors.classify import error_in_body, from_exception
+from lazybridge.core.errors.tree import (
+    AuthenticationError,
+    ConfigurationError,
+    ContentPolicyError,
+    ContextLengthError,
+    ErrorKind,
+    InvalidRequestError,
+    LazyBridgeError,
+    NotFoundError,
+    OverloadedError,
+    PermissionDeniedError,
+    ProviderConnectionError,
+    ProviderError,
+    ProviderTimeoutError,
+    QuotaExceededError,
+    RateLimitError,
+    ServerError,
+    StreamTruncated,
+    StructuredOutputError,
+    ToolLoopError,
+    UnknownModelError,
+    UnsupportedFeatureError,
+    UnsupportedNativeToolError,
+)
+
+__all__ = [
+    "AuthenticationError",
+    "ConfigurationError",
+    "ContentPolicyError",
+    "ContextLengthError",
+    "ErrorKind",
+    "InvalidRequestError",
+    "LazyBridgeError",
+    "NotFoundError",
+    "OverloadedError",
+    "PermissionDeniedError",
+    "ProviderConnectionError",
+    "ProviderError",
+    "ProviderTimeoutError",
+    "QuotaExceededError",
+    "RateLimitError",
+    "ServerError",
+    "StreamTruncated",
+    "StructuredOutputError",
+    "ToolLoopError",
+    "UnknownModelError",
+    "UnsupportedFeatureError",
+    "UnsupportedNativeToolError",
+    "error_in_body",
+    "from_exception",
+]

@@ -1,0 +1,193 @@
+"""The classes; the tree is drawn in the package's docstring."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+ErrorKind = Literal[
+    "authentication",
+    "permission",
+    "not_found",
+    "invalid_request",
+    "context_length",
+    "content_policy",
+    "rate_limit",
+    "quota",
+    "overloaded",
+    "server",
+    "connection",
+    "timeout",
+    "truncated",
+]
+
+
+class LazyBridgeError(Exception):
+    """Base of every error here.
+
+    A failed call keeps what it had: `attempts` (one entry for each request sent), `partial_text` (what had
+    arrived of the answer) and `receipt` (what the call cost so far, None until the call was priced).
+    """
+
+    attempts: tuple[Any, ...] = ()
+    receipt: Any = None
+    partial_text: str = ""
+
+
+class ConfigurationError(LazyBridgeError, ValueError):
+    """Something is missing or misspelt; the last line of the message is what to write instead."""
+
+
+class UnknownModelError(ConfigurationError):
+    """No routing rule knows this model id; the message lists the nearest known ones."""
+
+
+class UnsupportedNativeToolError(LazyBridgeError, ValueError):
+    """A provider-hosted tool that this provider does not offer, under `strict_native_tools=True`."""
+
+
+class UnsupportedFeatureError(LazyBridgeError, ValueError):
+    """A parameter or content block that this model or API cannot take, under `strict=True`."""
+
+
+class ToolLoopError(LazyBridgeError):
+    """The tool loop reached `max_turns`; `messages` holds the conversation so far."""
+
+    messages: tuple[Any, ...] = ()
+
+
+class StructuredOutputError(LazyBridgeError):
+    """The answer does not fit the schema; `partial_text` is the answer, `__cause__` says why."""
+
+
+class ProviderError(LazyBridgeError):
+    """A vendor refused or failed. `__cause__` is the SDK's own exception, with secrets removed.
+
+    `kind` is one word of `ErrorKind`; `status_code` is the HTTP status or None; `retry_after` is in seconds, as
+    the vendor sent it; `retryable` says whether the same request may succeed later; `code` is the vendor's own
+    machine-readable word.
+    """
+
+    kind: ErrorKind = "server"
+    retryable_by_default: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+        status_code: int | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        retryable: bool | None = None,
+        code: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.provider = provider
+        self.model = model
+        self.status_code = status_code
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.retryable = self.retryable_by_default if retryable is None else retryable
+        self.code = code
+
+    def __str__(self) -> str:
+        where = "/".join(part for part in (self.provider, self.model) if part)
+        facts = [self.kind if self.status_code is None else f"{self.kind}, HTTP {self.status_code}"]
+        if self.request_id:
+            facts.append(f"request {self.request_id}")
+        return f"{where + ': ' if where else ''}{self.message} ({', '.join(facts)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.message, dict(self.__dict__)))
+
+
+def _rebuild(cls: type[ProviderError], message: str, state: dict[str, Any]) -> ProviderError:
+    error = cls(message)
+    error.__dict__.update(state)
+    return error
+
+
+class AuthenticationError(ProviderError):
+    """The key is missing, wrong or expired."""
+
+    kind = "authentication"
+
+
+class PermissionDeniedError(ProviderError):
+    """The key is right but may not do this."""
+
+    kind = "permission"
+
+
+class NotFoundError(ProviderError):
+    """No such model, file or endpoint."""
+
+    kind = "not_found"
+
+
+class InvalidRequestError(ProviderError):
+    """The vendor could not accept the request as it was written."""
+
+    kind = "invalid_request"
+
+
+class ContextLengthError(ProviderError):
+    """The prompt is longer than the model reads."""
+
+    kind = "context_length"
+
+
+class ContentPolicyError(ProviderError):
+    """The vendor's policy refused the request."""
+
+    kind = "content_policy"
+
+
+class RateLimitError(ProviderError):
+    """Too many requests or tokens in a window of time."""
+
+    kind = "rate_limit"
+    retryable_by_default = True
+
+
+class QuotaExceededError(ProviderError):
+    """The account has no credit left or has met its spend limit; waiting does not help."""
+
+    kind = "quota"
+
+
+class OverloadedError(ProviderError):
+    """The vendor has no capacity right now."""
+
+    kind = "overloaded"
+    retryable_by_default = True
+
+
+class ServerError(ProviderError):
+    """The vendor failed."""
+
+    kind = "server"
+    retryable_by_default = True
+
+
+class ProviderConnectionError(ProviderError):
+    """No answer arrived: refused, reset, DNS, TLS."""
+
+    kind = "connection"
+    retryable_by_default = True
+
+
+class ProviderTimeoutError(ProviderError):
+    """The answer took longer than it was given."""
+
+    kind = "timeout"
+    retryable_by_default = True
+
+
+class StreamTruncated(ProviderError):
+    """A stream ended without the vendor's terminal event: what arrived is in `partial_text`, not an answer."""
+
+    kind = "truncated"
+    retryable_by_default = True

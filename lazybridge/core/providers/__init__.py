@@ -1,0 +1,1 @@
+"""Providers: one class for each vendor. Nothing here is imported until a model needs it."""

@@ -1,0 +1,68 @@
+"""Anthropic, through the anthropic SDK."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from lazybridge.core.providers._clients import async_http_client, http_client
+from lazybridge.core.providers._sdk import SDKProvider
+from lazybridge.core.types import CompletionRequest, NativeTool
+from lazybridge.core.wire import Wire
+from lazybridge.core.wire.messages import NATIVE_TOOLS, MessagesWire
+
+# Credentials that the SDK finds by itself, besides the key: anthropic 2.12.0 `_client.py`, read 2026-11-22.
+_OTHER_CREDENTIALS = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_PROFILE", "ANTHROPIC_IDENTITY_TOKEN", "ANTHROPIC_IDENTITY_TOKEN_FILE")
+
+
+class AnthropicProvider(SDKProvider):
+    """Anthropic's models, over the Messages API."""
+
+    name = "anthropic"
+    sdk = "anthropic"
+    key_variable = "ANTHROPIC_API_KEY"
+    url_variable = "ANTHROPIC_BASE_URL"
+    request_id_header = "request-id"
+    default_model = "claude-sonnet-5-5"
+    supported_native_tools: frozenset[NativeTool] = frozenset(NATIVE_TOOLS)
+    # Ids: anthropic 2.12.0 `types/model.py`; prices: genai-prices 0.2.3; both read 2026-11-22.
+    _TIER_ALIASES = {  # noqa: RUF012
+        "top": "claude-fable-5-2",
+        "expensive": "claude-opus-5-5",
+        "medium": "claude-sonnet-5-5",
+        "cheap": "claude-haiku-5-5",
+        "super_cheap": "claude-haiku-5-5",
+    }
+    _FALLBACKS = {  # noqa: RUF012
+        "claude-fable-5-2": ["claude-fable-5-1", "claude-opus-5-5"],
+        "claude-opus-5-5": ["claude-opus-5", "claude-sonnet-5-5"],
+        "claude-sonnet-5-5": ["claude-sonnet-5"],
+        "claude-haiku-5-5": ["claude-haiku-4-5"],
+    }
+
+    def _has_credentials(self) -> bool:
+        return super()._has_credentials() or any(map(os.environ.get, _OTHER_CREDENTIALS))
+
+    def _wire(self, request: CompletionRequest) -> Wire:
+        return MessagesWire()
+
+    def _make_client(self, asynchronous: bool) -> Any:
+        import anthropic
+
+        options: dict[str, Any] = {"api_key": self.api_key, "base_url": self.base_url, "max_retries": 0}
+        if not (self.api_key or self._environment_key() or any(map(os.environ.get, _OTHER_CREDENTIALS))):
+            options["api_key"] = "no-key"  # the SDK refuses to call without one
+        if asynchronous:
+            return anthropic.AsyncAnthropic(http_client=async_http_client(anthropic.DefaultAioHttpClient), **options)
+        return anthropic.Anthropic(http_client=http_client(), **options)
+
+    def _stream_class(self, asynchronous: bool) -> Any:
+        import anthropic
+
+        return anthropic.AsyncStream[object] if asynchronous else anthropic.Stream[object]
+
+    def _build_raw(self, raw: Mapping[str, Any], wire: Wire) -> Any:
+        from anthropic.types import Message
+
+        return Message.construct(**raw)

@@ -1,0 +1,117 @@
+"""Which class answers for a provider name, and which provider for a model id."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from lazybridge.core.errors import ConfigurationError, UnknownModelError
+
+if TYPE_CHECKING:
+    from lazybridge.core.providers.base import BaseProvider
+
+Rule = tuple[str, str, str]
+
+_BUILT_IN: dict[str, tuple[str, str]] = {
+    "anthropic": ("lazybridge.core.providers.anthropic", "AnthropicProvider"),
+    "openai": ("lazybridge.core.providers.openai", "OpenAIProvider"),
+    "local": ("lazybridge.core.providers.local", "LocalProvider"),
+}
+_user_classes: dict[str, type[BaseProvider]] = {}
+
+BUILT_IN_ALIASES: dict[str, str] = {"anthropic": "anthropic", "claude": "anthropic", "openai": "openai", "gpt": "openai", "local": "local"}
+
+# The ids of openai 3.54.0 `types/shared/chat_model.py` and anthropic 2.12.0 `types/model.py`, read 2026-11-22.
+# `gpt-oss-…` is absent on purpose: other vendors host it, OpenAI's API does not.
+BUILT_IN_RULES: tuple[Rule, ...] = (
+    ("startswith", "claude-", "anthropic"),
+    *(("startswith", f"gpt-{digit}", "openai") for digit in range(3, 10)),
+    ("startswith", "gpt-audio-", "openai"),
+    ("startswith", "gpt-daybreak-", "openai"),
+    ("startswith", "chatgpt-", "openai"),
+    ("startswith", "codex-", "openai"),
+    ("startswith", "computer-use-", "openai"),
+    ("startswith", "o1", "openai"),
+    ("startswith", "o3", "openai"),
+    ("startswith", "o4-", "openai"),
+    ("startswith", "local:", "local"),
+)
+
+
+class Route(NamedTuple):
+    """Where a model string goes, and why. `model` is None where the string names a provider, not a model."""
+
+    provider: str
+    model: str | None
+    why: str
+
+
+def key_of(name: str) -> str:
+    """A provider name as it is looked up: case, `-` and `_` do not count."""
+    return name.lower().replace("-", "").replace("_", "")
+
+
+def register_class(cls: type[BaseProvider]) -> None:
+    """A user's class under its `name`, else its class name without "Provider"; the newest wins."""
+    name = cls.__dict__.get("name") or cls.__name__.removesuffix("Provider")
+    _user_classes[key_of(name)] = cls
+
+
+def provider_names() -> list[str]:
+    """Every name that `provider_class` knows."""
+    return sorted({*_BUILT_IN, *_user_classes})
+
+
+def is_provider(name: str) -> bool:
+    """Whether a class answers for this name; nothing is imported."""
+    return key_of(name) in _user_classes or key_of(name) in _BUILT_IN
+
+
+def provider_class(name: str) -> type[BaseProvider]:
+    """The class for a provider name. Raises ConfigurationError, with the known names, where there is none."""
+    key = key_of(name)
+    if key in _user_classes:
+        return _user_classes[key]
+    if key in _BUILT_IN:
+        module, attribute = _BUILT_IN[key]
+        cls: type[BaseProvider] = getattr(importlib.import_module(module), attribute)
+        return cls
+    raise ConfigurationError(
+        f"no provider is called {name!r}{_near(name, provider_names())}\n"
+        f"known providers: {', '.join(provider_names())}; subclass BaseProvider to add one"
+    )
+
+
+def route(
+    model: str, aliases: Mapping[str, str], rules: Iterable[Rule], default: str | None, known: Iterable[str] = ()
+) -> Route:
+    """The provider for a model string: alias, rules in order, explicit `vendor/model`, default.
+
+    Pure: the tables are arguments, and no class is looked up except to see whether `vendor` names one.
+    Raises UnknownModelError, with the nearest of `known`, where nothing matches.
+    """
+    lower = model.lower()
+    for alias, provider in aliases.items():
+        if alias.lower() == lower:
+            return Route(provider, None, f"alias {alias!r}")
+    for kind, pattern, provider in rules:
+        if lower.startswith(pattern.lower()) if kind == "startswith" else pattern.lower() in lower:
+            return Route(provider, model, f"rule {kind} {pattern!r}")
+    vendor, slash, rest = model.partition("/")
+    if slash and rest and (is_provider(vendor) or vendor.lower() in {alias.lower() for alias in aliases}):
+        return Route(aliases.get(vendor.lower(), vendor), rest, f"prefix {vendor + '/'!r}")
+    if is_provider(model):
+        return Route(model, None, f"provider {model!r}")
+    if default:
+        return Route(default, model, "the default provider")
+    raise UnknownModelError(
+        f"no rule knows the model {model!r}{_near(model, known)}\n"
+        f'name the provider to send any id: Agent("{model}", provider="openai"), or "openai/{model}"'
+    )
+
+
+def _near(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word.lower(), list(known), n=3, cutoff=0.6)
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""

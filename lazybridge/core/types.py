@@ -1,0 +1,337 @@
+"""The neutral request, response and chunk: one meaning for every vendor.
+
+Inputs are frozen. Unknown is None, never 0 or a default; text is the exception ("" when there is none).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Any, Literal, Self
+
+from lazybridge.core.content import CacheHint, ContentBlock, TextContent, attachment, blocks_of
+
+StopReason = Literal[
+    "end_turn", "tool_use", "max_tokens", "stop_sequence", "refusal", "content_filter", "pause_turn", "error"
+]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+EFFORTS: tuple[Effort, ...] = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+TIERS = ("top", "expensive", "medium", "cheap", "super_cheap")
+
+
+class Role(StrEnum):
+    """Who speaks in a message."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+
+
+class NativeTool(StrEnum):
+    """A tool that the vendor runs on its own servers."""
+
+    WEB_SEARCH = "web_search"
+    CODE_EXECUTION = "code_execution"
+    FILE_SEARCH = "file_search"
+    COMPUTER_USE = "computer_use"
+    IMAGE_GENERATION = "image_generation"
+    GOOGLE_SEARCH = "google_search"
+    GOOGLE_MAPS = "google_maps"
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """The model asks for a tool. `error` says why `arguments` is empty where the model's JSON was broken or cut off."""
+
+    id: str
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    raw_arguments: str | None = None
+    error: str | None = None
+
+    @classmethod
+    def parse(cls, id: str, name: str, raw: str | Mapping[str, Any] | None) -> ToolCall:
+        """From what a vendor sent: a JSON text, a ready object, or nothing for a call without arguments."""
+        if raw is None or isinstance(raw, Mapping):
+            return cls(id, name, dict(raw or {}))
+        try:
+            arguments = json.loads(raw) if raw.strip() else {}
+        except ValueError as exc:
+            return cls(id, name, {}, raw, f"arguments are not valid JSON: {exc}")
+        if arguments is None:
+            arguments = {}
+        if not isinstance(arguments, dict):
+            return cls(id, name, {}, raw, f"arguments are a JSON {type(arguments).__name__}, not an object")
+        return cls(id, name, arguments, raw)
+
+
+@dataclass(frozen=True)
+class ProviderState:
+    """A vendor's opaque blocks (thinking signatures, reasoning items), replayed verbatim to that vendor and wire only."""
+
+    vendor: str
+    wire: str
+    items: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a conversation. `content` is text or a sequence of text, blocks, paths of media and bytes."""
+
+    role: Role
+    content: str | tuple[ContentBlock, ...] = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    name: str | None = None
+    is_error: bool = False
+    provider_state: ProviderState | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.role, Role):
+            try:
+                object.__setattr__(self, "role", Role(self.role))
+            except ValueError:
+                raise ValueError(f"unknown role {self.role!r}; use one of {', '.join(Role)}") from None
+        if not isinstance(self.content, (str, tuple)):
+            object.__setattr__(self, "content", blocks_of(self.content))
+        if not isinstance(self.tool_calls, tuple):
+            object.__setattr__(self, "tool_calls", tuple(self.tool_calls))
+
+    @classmethod
+    def system(cls, content: str) -> Self:
+        """Instructions that stand above the conversation."""
+        return cls(Role.SYSTEM, content)
+
+    @classmethod
+    def user(cls, content: str | Iterable[Any], *, attachments: Iterable[Any] = ()) -> Self:
+        """What the user says; `attachments` are paths, URLs, bytes or blocks of images, audio and documents."""
+        blocks = tuple(attachment(item) for item in attachments)
+        if not blocks:
+            return cls(Role.USER, content if isinstance(content, str) else blocks_of(content))
+        return cls(Role.USER, (*blocks_of(content), *blocks))
+
+    @classmethod
+    def assistant(cls, content: str | Iterable[Any] = "", *, tool_calls: Iterable[ToolCall] = ()) -> Self:
+        """What the model said."""
+        return cls(Role.ASSISTANT, content if isinstance(content, str) else blocks_of(content), tuple(tool_calls))
+
+    @classmethod
+    def tool(
+        cls, content: str | Iterable[Any], *, tool_call_id: str, name: str | None = None, is_error: bool = False
+    ) -> Self:
+        """The result of one tool call."""
+        body = content if isinstance(content, str) else blocks_of(content)
+        return cls(Role.TOOL, body, tool_call_id=tool_call_id, name=name, is_error=is_error)
+
+    @property
+    def blocks(self) -> tuple[ContentBlock, ...]:
+        """The content as blocks, also where it is plain text."""
+        return blocks_of(self.content)
+
+    @property
+    def text(self) -> str:
+        """The text of the content, without media."""
+        if isinstance(self.content, str):
+            return self.content
+        return "".join(block.text for block in self.content if isinstance(block, TextContent))
+
+
+@dataclass(frozen=True)
+class ToolDefinition:
+    """A tool that the caller runs: `parameters` is a JSON schema of an object."""
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=lambda: {"type": "object", "properties": {}})
+    strict: bool | None = None
+
+
+@dataclass(frozen=True)
+class OutputSchema:
+    """A JSON schema that the answer must fit; `strict` asks the vendor to enforce it while it generates."""
+
+    schema: Mapping[str, Any]
+    name: str = "answer"
+    strict: bool = True
+
+
+@dataclass(frozen=True)
+class CompletionRequest:
+    """One question for one model. It is read-only: a provider builds its payload in a local variable.
+
+    `tool_choice` is "auto", "required", "none" or a tool's name. `thinking` is True, False or a budget in tokens.
+    `cache` asks for prompt caching where a vendor wants to be asked. `timeout` is in seconds, for this one request.
+    `strict=True` raises UnsupportedFeatureError where a parameter cannot be sent, instead of an adjustment.
+    """
+
+    messages: tuple[Message, ...]
+    model: str | None = None
+    system: str | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    tools: tuple[ToolDefinition, ...] = ()
+    native_tools: tuple[NativeTool, ...] = ()
+    tool_choice: str | None = None
+    parallel_tool_calls: bool | None = None
+    thinking: bool | int | None = None
+    effort: Effort | None = None
+    output_schema: OutputSchema | None = None
+    cache: CacheHint = None
+    metadata: Mapping[str, str] | None = None
+    service_tier: str | None = None
+    extra_body: Mapping[str, Any] | None = None
+    extra_headers: Mapping[str, str] | None = None
+    timeout: float | None = None
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("messages", "tools", "native_tools"):
+            value = getattr(self, name)
+            if not isinstance(value, tuple):
+                object.__setattr__(self, name, tuple(value))
+        if not isinstance(self.stop, tuple):
+            object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ()))
+        if not self.messages:
+            raise ValueError("a request needs at least one message, got messages=()")
+        if self.effort is not None and self.effort not in EFFORTS:
+            raise ValueError(f"unknown effort {self.effort!r}; use one of {', '.join(EFFORTS)}")
+        if self.max_tokens is not None and self.max_tokens < 1:
+            raise ValueError(f"max_tokens must be at least 1, got {self.max_tokens!r}")
+
+    @property
+    def system_text(self) -> str | None:
+        """`system` and every system message, joined by blank lines; None where there is none."""
+        parts = [self.system] if self.system else []
+        parts += [message.text for message in self.messages if message.role is Role.SYSTEM]
+        return "\n\n".join(parts) or None
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """Something asked for that the model or API cannot take, and what was done instead."""
+
+    parameter: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.parameter}: {self.reason}"
+
+
+@dataclass
+class UsageStats:
+    """Tokens and cost of a response, with one meaning for every vendor.
+
+    `input_tokens` is all that the model read; `cached_input_tokens` and `cache_write_tokens` (of which
+    `cache_write_1h_tokens`) are parts of it. `output_tokens` is all that it wrote; `thinking_tokens` is a part of it.
+    `service_tier` is the tier that served. `cost_usd` is None where the price is not known, 0.0 where it is free.
+    """
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    thinking_tokens: int | None = None
+    audio_input_tokens: int | None = None
+    audio_output_tokens: int | None = None
+    web_searches: int | None = None
+    service_tier: str | None = None
+    cost_usd: float | None = None
+
+    @property
+    def total_tokens(self) -> int | None:
+        """Input and output together; None where either is not known."""
+        if self.input_tokens is None or self.output_tokens is None:
+            return None
+        return self.input_tokens + self.output_tokens
+
+    def __add__(self, other: UsageStats) -> UsageStats:
+        """The sum of two turns. A cost or token count that is unknown in one keeps the sum unknown."""
+        total = UsageStats(service_tier=self.service_tier if self.service_tier == other.service_tier else None)
+        for item in fields(UsageStats):
+            if item.name == "service_tier":
+                continue
+            mine, theirs = getattr(self, item.name), getattr(other, item.name)
+            if item.name in _NEVER_PARTLY_KNOWN:
+                summed = None if mine is None or theirs is None else mine + theirs
+            else:
+                summed = None if mine is None and theirs is None else (mine or 0) + (theirs or 0)
+            setattr(total, item.name, summed)
+        return total
+
+
+_NEVER_PARTLY_KNOWN = frozenset({"input_tokens", "output_tokens", "cost_usd"})
+
+
+class _LazyRaw:
+    """The SDK's own object, built from the vendor's JSON the first time someone asks for it."""
+
+    def __get__(self, instance: CompletionResponse | None, owner: type) -> Any:
+        if instance is None:
+            return None  # what a dataclass takes as the default
+        value = instance.__dict__.get("raw")
+        if isinstance(value, RawAnswer):
+            value = instance.__dict__["raw"] = value.typed()
+        return value
+
+    def __set__(self, instance: CompletionResponse, value: Any) -> None:
+        instance.__dict__["raw"] = value
+
+
+@dataclass(frozen=True)
+class RawAnswer:
+    """A vendor's JSON and how its SDK types it."""
+
+    json: Any
+    build: Callable[[Any], Any]
+
+    def typed(self) -> Any:
+        return self.build(self.json)
+
+
+@dataclass
+class CompletionResponse:
+    """What a model answered. `model` is the model that served; `raw` is the SDK's own object.
+
+    `last_text` is the last of several messages in one answer (commentary first, then the answer itself).
+    """
+
+    content: str = ""
+    thinking: str = ""
+    tool_calls: list[ToolCall] = field(default_factory=list)
+    stop_reason: StopReason | None = None
+    model: str | None = None
+    usage: UsageStats = field(default_factory=UsageStats)
+    request_id: str | None = None
+    last_text: str | None = None
+    parsed: Any = None
+    adjustments: tuple[Adjustment, ...] = ()
+    raw: Any = field(default=_LazyRaw(), repr=False)  # type: ignore[assignment]  # a descriptor-typed field
+    provider_state: ProviderState | None = field(default=None, repr=False)
+
+    def to_message(self) -> Message:
+        """This answer as the assistant's turn of the next request."""
+        return Message(Role.ASSISTANT, self.content, tuple(self.tool_calls), provider_state=self.provider_state)
+
+
+@dataclass
+class StreamChunk:
+    """A piece of a streamed answer. The last one alone has `is_final`, `stop_reason`, `usage` and `tool_calls`.
+
+    `response` is set on the final chunk: the whole answer, as `complete` would have returned it.
+    """
+
+    delta: str = ""
+    thinking_delta: str = ""
+    tool_calls: list[ToolCall] = field(default_factory=list)
+    stop_reason: StopReason | None = None
+    usage: UsageStats | None = None
+    is_final: bool = False
+    model: str | None = None
+    response: CompletionResponse | None = field(default=None, repr=False)
