@@ -1,0 +1,1 @@
+"""Translation, prices and providers: everything below the agent."""

@@ -142,7 +142,9 @@ def attachment(value: Attachment) -> ContentBlock:
     if isinstance(value, bytes):
         return _block_for(sniff(value), value, data=value)
     if isinstance(value, str) and value.startswith(("http://", "https://", "data:")):
-        media_type = value[5:].split(";", 1)[0] if value.startswith("data:") else mimetypes.guess_type(value.split("?", 1)[0])[0]
+        media_type = (
+            value[5:].split(";", 1)[0] if value.startswith("data:") else mimetypes.guess_type(value.split("?", 1)[0])[0]
+        )
         return _block_for(media_type or "image/*", value, url=value)
     if not isinstance(value, (str, os.PathLike)):
         raise TypeError(f"an attachment is a path, a URL, bytes or a content block, got {type(value).__name__}")
@@ -162,7 +164,9 @@ def _block_for(media_type: str | None, shown: object, *, name: str | None = None
     if media_type == "application/pdf" or family == "text":
         return DocumentContent(media_type=media_type, name=name, **source)
     what = f"{len(shown)} bytes" if isinstance(shown, bytes) else repr(str(shown))
-    raise ValueError(f"cannot tell what {what} is ({media_type or 'unknown type'}); pass ImageContent, AudioContent or DocumentContent")
+    raise ValueError(
+        f"cannot tell what {what} is ({media_type or 'unknown type'}); pass ImageContent, AudioContent or DocumentContent"
+    )
 
 
 def blocks_of(content: str | Iterable[Any]) -> tuple[ContentBlock, ...]:

@@ -47,6 +47,10 @@ def cost_usd(profile: ModelProfile, usage: UsageStats) -> float | None:
 
 def _at_length(price: Price, input_tokens: int) -> Price:
     """The long-context price holds for the whole request, not for the tokens above the line."""
-    if price.long_context is not None and price.long_context_above is not None and input_tokens > price.long_context_above:
+    if (
+        price.long_context is not None
+        and price.long_context_above is not None
+        and input_tokens > price.long_context_above
+    ):
         return price.long_context
     return price

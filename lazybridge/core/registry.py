@@ -21,7 +21,13 @@ _BUILT_IN: dict[str, tuple[str, str]] = {
 }
 _user_classes: dict[str, type[BaseProvider]] = {}
 
-BUILT_IN_ALIASES: dict[str, str] = {"anthropic": "anthropic", "claude": "anthropic", "openai": "openai", "gpt": "openai", "local": "local"}
+BUILT_IN_ALIASES: dict[str, str] = {
+    "anthropic": "anthropic",
+    "claude": "anthropic",
+    "openai": "openai",
+    "gpt": "openai",
+    "local": "local",
+}
 
 # The ids of openai 3.54.0 `types/shared/chat_model.py` and anthropic 2.12.0 `types/model.py`, read 2026-11-22.
 # `gpt-oss-…` is absent on purpose: other vendors host it, OpenAI's API does not.

@@ -96,7 +96,9 @@ def _walk(node: Any, *, all_required: bool) -> Any:
     result = {
         name: {key: _walk(item, all_required=all_required) for key, item in value.items()}
         if name in ("properties", "$defs", "definitions") and isinstance(value, Mapping)
-        else value if name in ("enum", "const", "default", "examples") else _walk(value, all_required=all_required)
+        else value
+        if name in ("enum", "const", "default", "examples")
+        else _walk(value, all_required=all_required)
         for name, value in node.items()
         if not (all_required and name == "default")
     }
@@ -113,9 +115,13 @@ def _can_be_strict(node: Any) -> bool:
         return all(map(_can_be_strict, node))
     if not isinstance(node, Mapping):
         return True
-    if node.get("type") == "object" and (not node.get("properties") or node.get("additionalProperties", False) is not False):
+    if node.get("type") == "object" and (
+        not node.get("properties") or node.get("additionalProperties", False) is not False
+    ):
         return False
-    return all(_can_be_strict(value) for name, value in node.items() if name not in ("enum", "const", "default", "examples"))
+    return all(
+        _can_be_strict(value) for name, value in node.items() if name not in ("enum", "const", "default", "examples")
+    )
 
 
 def _name(title: object) -> str:
@@ -125,4 +131,6 @@ def _name(title: object) -> str:
 
 
 def _shown(output: Any) -> str:
-    return getattr(output, "__name__", None) or ("the JSON schema" if isinstance(output, (Mapping, OutputSchema)) else repr(output))
+    return getattr(output, "__name__", None) or (
+        "the JSON schema" if isinstance(output, (Mapping, OutputSchema)) else repr(output)
+    )

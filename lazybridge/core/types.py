@@ -292,6 +292,7 @@ class RawAnswer:
     build: Callable[[Any], Any]
 
     def typed(self) -> Any:
+        """The SDK's object."""
         return self.build(self.json)
 
 
@@ -312,7 +313,7 @@ class CompletionResponse:
     last_text: str | None = None
     parsed: Any = None
     adjustments: tuple[Adjustment, ...] = ()
-    raw: Any = field(default=_LazyRaw(), repr=False)  # type: ignore[assignment]  # a descriptor-typed field
+    raw: Any = field(default=_LazyRaw(), repr=False)  # a descriptor-typed field
     provider_state: ProviderState | None = field(default=None, repr=False)
 
     def to_message(self) -> Message:

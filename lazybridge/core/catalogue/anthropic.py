@@ -47,13 +47,17 @@ MODELS: dict[str, ModelProfile] = {
         ),
         ModelProfile("claude-opus-4-8", price=_price("5", "25", "0.5", "6.25", "10"), **_CURRENT),
         ModelProfile("claude-opus-4-7", price=_price("5", "25", "0.5", "6.25", "10"), **_CURRENT),
-        ModelProfile("claude-opus-4-6", price=_price("5", "25", "0.5", "6.25", "10"), **{**_CURRENT, "efforts": _LEVELS}),
+        ModelProfile(
+            "claude-opus-4-6", price=_price("5", "25", "0.5", "6.25", "10"), **{**_CURRENT, "efforts": _LEVELS}
+        ),
         ModelProfile(
             "claude-sonnet-4-6",
             price=_price("3", "15", "0.3", "3.75", "6"),
             **{**_CURRENT, "max_output_tokens": 64_000, "efforts": _LEVELS},
         ),
-        ModelProfile("claude-opus-4-5", price=_price("5", "25", "0.5", "6.25", "10"), **{**_BUDGET, "efforts": _LEVELS}),
+        ModelProfile(
+            "claude-opus-4-5", price=_price("5", "25", "0.5", "6.25", "10"), **{**_BUDGET, "efforts": _LEVELS}
+        ),
         ModelProfile(
             "claude-sonnet-4-5",
             price=_price("3", "15", "0.3", "3.75", "6", above=200_000, input_factor="2", output_factor="1.5"),

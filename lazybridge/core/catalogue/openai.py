@@ -15,7 +15,13 @@ from lazybridge.core.catalogue import ModelProfile, price
 
 _price = partial(price, web_search="10", source="genai-prices 0.2.3", as_of="2026-11-22")
 _long = partial(_price, above=272_000, input_factor="2", output_factor="1.5")
-_COMMON: dict[str, Any] = {"vendor": "openai", "forced_tool_choice": True, "vision": True, "audio": False, "documents": True}
+_COMMON: dict[str, Any] = {
+    "vendor": "openai",
+    "forced_tool_choice": True,
+    "vision": True,
+    "audio": False,
+    "documents": True,
+}
 _REASONING: dict[str, Any] = {
     **_COMMON, "max_output_tokens": 128_000, "thinking": "effort", "sampling": "without_reasoning",
     "efforts": ("none", "low", "medium", "high", "xhigh"),

@@ -10,9 +10,7 @@ from typing import Any
 from lazybridge.core.errors.secrets import scrub, scrub_exception, secrets_of
 from lazybridge.core.errors.tree import ErrorKind, ProviderError
 
-_CLASSES: dict[ErrorKind, type[ProviderError]] = {
-    cls.kind: cls for cls in ProviderError.__subclasses__()
-}
+_CLASSES: dict[ErrorKind, type[ProviderError]] = {cls.kind: cls for cls in ProviderError.__subclasses__()}
 
 _BY_STATUS: dict[int, ErrorKind] = {
     400: "invalid_request",

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-_SECRET_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "set-cookie", "proxy-authorization"})
+_SECRET_HEADERS = frozenset(
+    {"authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "set-cookie", "proxy-authorization"}
+)
 # Shapes of keys as the vendors document them, and any bearer token.
 _SECRET_SHAPES = re.compile(
     r"(?i:bearer|key)\s+[A-Za-z0-9._~+/=-]{12,}"
@@ -63,7 +65,7 @@ def _holders(exc: BaseException) -> Iterator[Any]:
 
 
 def _header_items(holder: Any) -> list[tuple[str, str]]:
-    headers = getattr(holder, "headers", None)
+    headers: Any = getattr(holder, "headers", None)
     return [(str(name), str(value)) for name, value in headers.items()] if hasattr(headers, "items") else []
 
 

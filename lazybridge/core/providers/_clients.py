@@ -36,7 +36,9 @@ def _settings() -> dict[str, Any]:
         "verify": ssl_context(),
         "timeout": httpx2.Timeout(_TOTAL_SECONDS, connect=_CONNECT_SECONDS),
         "limits": httpx2.Limits(
-            max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_KEEPALIVE, keepalive_expiry=_KEEPALIVE_SECONDS
+            max_connections=_MAX_CONNECTIONS,
+            max_keepalive_connections=_MAX_KEEPALIVE,
+            keepalive_expiry=_KEEPALIVE_SECONDS,
         ),
         "follow_redirects": True,
     }
@@ -74,7 +76,9 @@ class LoopClients:
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
         self._lock = threading.Lock()
-        self._held: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Any, AsyncGenerator[None, None]]] = WeakKeyDictionary()
+        self._held: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Any, AsyncGenerator[None, None]]] = (
+            WeakKeyDictionary()
+        )
 
     async def get(self) -> Any:
         """The client of the running loop."""

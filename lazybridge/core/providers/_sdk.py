@@ -7,9 +7,10 @@ import json
 import os
 import threading
 import warnings
+import weakref
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import aclosing, closing
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
@@ -52,11 +53,11 @@ class SDKProvider(BaseProvider):
         """Resolve the key and the base URL. Raises ConfigurationError for a missing SDK, key or a misspelt option."""
         if unknown:
             known = "api_key, model, base_url, strict_native_tools" + "".join(f", {name}" for name in self._options())
-            raise ConfigurationError(f"{type(self).__name__} has no option {', '.join(map(repr, unknown))}\nits options: {known}")
-        if importlib.util.find_spec(self.sdk) is None:
             raise ConfigurationError(
-                f'the package {self.sdk} is not installed\npip install "lazybridge[{self.name}]"'
+                f"{type(self).__name__} has no option {', '.join(map(repr, unknown))}\nits options: {known}"
             )
+        if importlib.util.find_spec(self.sdk) is None:
+            raise ConfigurationError(f'the package {self.sdk} is not installed\npip install "lazybridge[{self.name}]"')
         self.base_url = base_url
         if not self._has_credentials():
             raise ConfigurationError(
@@ -101,7 +102,9 @@ class SDKProvider(BaseProvider):
         """The answer in pieces; closing the generator closes the connection."""
         wire, call = self._translate(request, stream=True)
         state = wire.accumulator()
-        with closing(self._sync_client().post(wire.path, **_arguments(request, call, self._stream_class(False)))) as events:
+        with closing(
+            self._sync_client().post(wire.path, **_arguments(request, call, self._stream_class(False)))
+        ) as events:
             for event in events:
                 chunk = state.feed(event)
                 if chunk is not None:
@@ -115,7 +118,9 @@ class SDKProvider(BaseProvider):
         wire, call = self._translate(request, stream=True)
         state = wire.accumulator()
         client = await self._loop_clients.get()
-        async with _closing(await client.post(wire.path, **_arguments(request, call, self._stream_class(True)))) as events:
+        async with _closing(
+            await client.post(wire.path, **_arguments(request, call, self._stream_class(True)))
+        ) as events:
             async for event in events:
                 chunk = state.feed(event)
                 if chunk is not None:
@@ -133,6 +138,7 @@ class SDKProvider(BaseProvider):
             with self._client_lock:
                 if self._client is None:
                     self._client = self._make_client(asynchronous=False)
+                    weakref.finalize(self, self._client.close)
         return self._client
 
     def _translate(self, request: CompletionRequest, stream: bool) -> tuple[Wire, SDKCall]:
@@ -150,7 +156,10 @@ class SDKProvider(BaseProvider):
             raw = json.loads(http.content)
         except ValueError as exc:
             raise ServerError(
-                "the answer is not JSON", provider=self.name, status_code=None, request_id=http.headers.get(self.request_id_header)
+                "the answer is not JSON",
+                provider=self.name,
+                status_code=None,
+                request_id=http.headers.get(self.request_id_header),
             ) from exc
         if not isinstance(raw, Mapping):
             raise ServerError(f"the answer is a JSON {type(raw).__name__}, not an object", provider=self.name)
@@ -159,7 +168,12 @@ class SDKProvider(BaseProvider):
         return self._finished(request, call, response, http.headers)
 
     def _final(
-        self, request: CompletionRequest, wire: Wire, call: SDKCall, response: CompletionResponse, headers: Mapping[str, str]
+        self,
+        request: CompletionRequest,
+        wire: Wire,
+        call: SDKCall,
+        response: CompletionResponse,
+        headers: Mapping[str, str],
     ) -> StreamChunk:
         self._finished(request, call, response, headers)
         return StreamChunk(
@@ -195,7 +209,9 @@ class SDKProvider(BaseProvider):
 
     def get_default_max_tokens(self, model: str | None = None) -> int:
         """The model's own output limit, by the catalogue."""
-        known = catalogue.profile(self.name, self.resolve_tier(model or self.model or self.default_model)).max_output_tokens
+        known = catalogue.profile(
+            self.name, self.resolve_tier(model or self.model or self.default_model)
+        ).max_output_tokens
         return known or super().get_default_max_tokens(model)
 
     @classmethod
@@ -261,8 +277,10 @@ def _arguments(request: CompletionRequest, call: SDKCall, stream_class: Any = No
     return {"body": call.body, "options": options, "cast_to": httpx2.Response}
 
 
-class _closing(aclosing[Any]):
-    """`aclosing` for the SDKs' streams, whose closing method is called `close`."""
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.thing.close()
+@asynccontextmanager
+async def _closing(stream: Any) -> AsyncGenerator[Any, None]:
+    """`contextlib.aclosing` for the SDKs' streams, whose closing method is called `close`."""
+    try:
+        yield stream
+    finally:
+        await stream.close()

@@ -13,7 +13,12 @@ from lazybridge.core.wire import Wire
 from lazybridge.core.wire.messages import NATIVE_TOOLS, MessagesWire
 
 # Credentials that the SDK finds by itself, besides the key: anthropic 2.12.0 `_client.py`, read 2026-11-22.
-_OTHER_CREDENTIALS = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_PROFILE", "ANTHROPIC_IDENTITY_TOKEN", "ANTHROPIC_IDENTITY_TOKEN_FILE")
+_OTHER_CREDENTIALS = (
+    "ANTHROPIC_AUTH_TOKEN",
+    "ANTHROPIC_PROFILE",
+    "ANTHROPIC_IDENTITY_TOKEN",
+    "ANTHROPIC_IDENTITY_TOKEN_FILE",
+)
 
 
 class AnthropicProvider(SDKProvider):
@@ -27,14 +32,14 @@ class AnthropicProvider(SDKProvider):
     default_model = "claude-sonnet-5-5"
     supported_native_tools: frozenset[NativeTool] = frozenset(NATIVE_TOOLS)
     # Ids: anthropic 2.12.0 `types/model.py`; prices: genai-prices 0.2.3; both read 2026-11-22.
-    _TIER_ALIASES = {  # noqa: RUF012
+    _TIER_ALIASES = {
         "top": "claude-fable-5-2",
         "expensive": "claude-opus-5-5",
         "medium": "claude-sonnet-5-5",
         "cheap": "claude-haiku-5-5",
         "super_cheap": "claude-haiku-5-5",
     }
-    _FALLBACKS = {  # noqa: RUF012
+    _FALLBACKS = {
         "claude-fable-5-2": ["claude-fable-5-1", "claude-opus-5-5"],
         "claude-opus-5-5": ["claude-opus-5", "claude-sonnet-5-5"],
         "claude-sonnet-5-5": ["claude-sonnet-5"],

@@ -30,8 +30,8 @@ class BaseProvider(ABC):
     default_model: str = ""
     supported_native_tools: frozenset[NativeTool] = frozenset()
     strict_native_tools: bool = False
-    _TIER_ALIASES: dict[str, str] = {}  # noqa: RUF012  # the contract prints it so; it is read, never changed in place
-    _FALLBACKS: dict[str, list[str]] = {}  # noqa: RUF012
+    _TIER_ALIASES: dict[str, str] = {}
+    _FALLBACKS: dict[str, list[str]] = {}
     _VISION_CAPABLE_MODEL_PATTERNS: frozenset[str] = frozenset()
     _AUDIO_CAPABLE_MODEL_PATTERNS: frozenset[str] = frozenset()
 
@@ -75,7 +75,7 @@ class BaseProvider(ABC):
     def astream(self, request: CompletionRequest) -> AsyncIterator[StreamChunk]:
         """`stream`, without blocking the event loop."""
 
-    def _init_client(self, **kwargs: Any) -> None:
+    def _init_client(self, **kwargs: Any) -> None:  # noqa: B027  # the contract makes it optional
         """Make the SDK client. Read keys from the environment here; raise ConfigurationError where one is missing."""
 
     def _compute_cost(self, model: str, input_tokens: int, output_tokens: int) -> float | None:

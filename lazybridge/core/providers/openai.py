@@ -25,14 +25,14 @@ class OpenAIProvider(SDKProvider):
     default_model = "gpt-6.1-terra"
     supported_native_tools: frozenset[NativeTool] = frozenset(NATIVE_TOOLS)
     # Ids and prices: genai-prices 0.2.3, read 2026-11-22. gpt-6.2-* are newer, but their price is not in it.
-    _TIER_ALIASES = {  # noqa: RUF012
+    _TIER_ALIASES = {
         "top": "gpt-6-astra",
         "expensive": "gpt-6.1-sol",
         "medium": "gpt-6.1-terra",
         "cheap": "gpt-5.6-luna",
         "super_cheap": "gpt-6-luna",
     }
-    _FALLBACKS = {  # noqa: RUF012
+    _FALLBACKS = {
         "gpt-6-astra": ["gpt-6.1-sol", "gpt-6-sol"],
         "gpt-6.1-sol": ["gpt-6-sol", "gpt-5.6-sol"],
         "gpt-6.1-terra": ["gpt-5.6-terra"],

@@ -41,7 +41,9 @@ class Accumulator(Protocol):
 class Wire(Protocol):
     """One API family."""
 
-    path: str
+    @property
+    def path(self) -> str:
+        """Where the SDK's `post` sends it."""
 
     def to_sdk_kwargs(self, request: CompletionRequest, model: ModelProfile, stream: bool) -> SDKCall:
         """The body to send for a request."""

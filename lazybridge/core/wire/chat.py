@@ -89,7 +89,9 @@ class ChatWire:
 
     def _effort(self, request: CompletionRequest, model: ModelProfile, adjust: Adjuster) -> str | None:
         if not self.reasoning_effort:
-            adjust.unavailable(request, {"effort": "this API has no such parameter", "thinking": "this API cannot switch it"})
+            adjust.unavailable(
+                request, {"effort": "this API has no such parameter", "thinking": "this API cannot switch it"}
+            )
             return None
         if request.thinking is not None and model.thinking == "never":
             adjust.add("thinking", f"{model.id} does not think")
@@ -103,7 +105,9 @@ class ChatWire:
             return {"type": "json_object"}
         schema = structured.strict(output.schema) if output.strict else None
         if output.strict and schema is None:
-            adjust.add("output_schema", "strict mode cannot say this schema; it was sent as a guide and is checked here")
+            adjust.add(
+                "output_schema", "strict mode cannot say this schema; it was sent as a guide and is checked here"
+            )
         return {
             "type": "json_schema",
             "json_schema": {"name": output.name, "schema": schema or dict(output.schema), "strict": schema is not None},
@@ -229,7 +233,13 @@ class _CallFragments:
         function = fragment.get("function") or fragment.get("custom") or {}
         call = self._find(fragment.get("index"), fragment.get("id"), bool(function.get("name")))
         if call is None:
-            call = {"index": fragment.get("index"), "id": "", "name": "", "arguments": [], "custom": "custom" in fragment}
+            call = {
+                "index": fragment.get("index"),
+                "id": "",
+                "name": "",
+                "arguments": [],
+                "custom": "custom" in fragment,
+            }
             self._calls.append(call)
         call["id"] = call["id"] or fragment.get("id") or ""
         name = function.get("name") or ""
@@ -279,7 +289,8 @@ def _text_and_thinking(message: Mapping[str, Any]) -> tuple[str, str]:
         thinking = message["reasoning"]
     if not isinstance(content, list):
         return content or "", thinking or ""
-    texts, thoughts = [], []
+    texts: list[str] = []
+    thoughts: list[str] = []
     for part in content:
         if isinstance(part, str):
             texts.append(part)
@@ -387,7 +398,10 @@ def _part(block: ContentBlock, adjust: Adjuster) -> dict[str, Any] | None:
         if block.file_id:
             adjust.add("image", "Chat Completions takes an image by URL or bytes, not by file id; it was left out")
             return None
-        return {"type": "image_url", "image_url": {"url": block.data_url, **({"detail": block.detail} if block.detail else {})}}
+        return {
+            "type": "image_url",
+            "image_url": {"url": block.data_url, **({"detail": block.detail} if block.detail else {})},
+        }
     if isinstance(block, AudioContent):
         if adjust.blind("audio"):
             return None

@@ -62,7 +62,11 @@ class MessagesWire:
             if getattr(request, name) is not None:
                 adjust.add(name, "the Messages API has no such parameter since its version 2026-10-21")
         max_tokens = request.max_tokens or model.max_output_tokens or self.default_max_tokens
-        body: dict[str, Any] = {"model": model.id, "max_tokens": max_tokens, "messages": self._messages(request, adjust)}
+        body: dict[str, Any] = {
+            "model": model.id,
+            "max_tokens": max_tokens,
+            "messages": self._messages(request, adjust),
+        }
         if request.system_text is not None:
             body["system"] = request.system_text
         if request.stop:
@@ -88,7 +92,12 @@ class MessagesWire:
                 messages.append({"role": "assistant", "content": self._assistant(message)})
                 continue
             content = [_result(message, adjust)] if message.role is Role.TOOL else _content(message, adjust)
-            if messages and messages[-1]["role"] == "user" and isinstance(content, list) and isinstance(messages[-1]["content"], list):
+            if (
+                messages
+                and messages[-1]["role"] == "user"
+                and isinstance(content, list)
+                and isinstance(messages[-1]["content"], list)
+            ):
                 messages[-1]["content"] += content
             else:
                 messages.append({"role": "user", "content": content})
@@ -103,7 +112,8 @@ class MessagesWire:
         # The API refuses empty text blocks.
         blocks: list[dict[str, Any]] = [{"type": "text", "text": message.text}] if message.text else []
         return blocks + [
-            {"type": "tool_use", "id": call.id, "name": call.name, "input": dict(call.arguments)} for call in message.tool_calls
+            {"type": "tool_use", "id": call.id, "name": call.name, "input": dict(call.arguments)}
+            for call in message.tool_calls
         ]
 
     def from_sdk_response(self, raw: Mapping[str, Any]) -> CompletionResponse:
@@ -247,12 +257,16 @@ def _thinking(request: CompletionRequest, model: ModelProfile, max_tokens: int, 
         return {"thinking": {"type": "disabled"}}
     if model.thinking != "budget":
         if wanted is not True:
-            adjust.add("thinking", f"{model.id} decides itself how long it thinks; the budget was left out, set effort instead")
+            adjust.add(
+                "thinking", f"{model.id} decides itself how long it thinks; the budget was left out, set effort instead"
+            )
         return {"thinking": {"type": "adaptive", "display": "summarized"}}
     budget = _USUAL_BUDGET if wanted is True else wanted
     fitting = max(_LEAST_BUDGET, min(budget, max_tokens - 1))
     if fitting >= max_tokens:
-        adjust.add("thinking", f"a thinking budget needs max_tokens above {_LEAST_BUDGET}, not {max_tokens}; thinking is off")
+        adjust.add(
+            "thinking", f"a thinking budget needs max_tokens above {_LEAST_BUDGET}, not {max_tokens}; thinking is off"
+        )
         return {}
     if wanted is not True and fitting != budget:
         adjust.add("thinking", f"the budget must be at least {_LEAST_BUDGET} and below max_tokens; sent {fitting}")
@@ -307,7 +321,9 @@ def _metadata_and_tier(request: CompletionRequest, adjust: Adjuster) -> dict[str
         if request.service_tier in _SERVICE_TIERS:
             body["service_tier"] = request.service_tier
         else:
-            adjust.add("service_tier", f"the Messages API knows {', '.join(_SERVICE_TIERS)}, not {request.service_tier!r}")
+            adjust.add(
+                "service_tier", f"the Messages API knows {', '.join(_SERVICE_TIERS)}, not {request.service_tier!r}"
+            )
     return body
 
 

@@ -40,7 +40,9 @@ _NOT_HERE = {
 
 _DELTAS = frozenset({"response.output_text.delta", "response.refusal.delta"})
 _THINKING_DELTAS = frozenset({"response.reasoning_summary_text.delta", "response.reasoning_text.delta"})
-_TERMINAL = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled", "response.done"})
+_TERMINAL = frozenset(
+    {"response.completed", "response.incomplete", "response.failed", "response.cancelled", "response.done"}
+)
 # Words of `status` and of `incomplete_details.reason`.
 _STOP_REASONS: dict[str, StopReason] = {
     "completed": "end_turn",
@@ -90,7 +92,13 @@ class ResponsesWire:
             if message.role is Role.USER:
                 items.append({"role": "user", "content": _content(message, adjust)})
             elif message.role is Role.TOOL:
-                items.append({"type": "function_call_output", "call_id": message.tool_call_id or "", "output": _result(message, adjust)})
+                items.append(
+                    {
+                        "type": "function_call_output",
+                        "call_id": message.tool_call_id or "",
+                        "output": _result(message, adjust),
+                    }
+                )
             elif message.role is Role.ASSISTANT:
                 replayed = state_for(message, self.vendor, "responses")
                 items += replayed if replayed is not None else _assistant(message)
@@ -154,7 +162,9 @@ class ResponsesAccumulator:
     def finish(self) -> CompletionResponse:
         """The whole answer; a stream without a terminal event was cut."""
         if self.final is None:
-            error = StreamTruncated("the stream ended without a terminal event", provider=self.wire.vendor, model=self.model)
+            error = StreamTruncated(
+                "the stream ended without a terminal event", provider=self.wire.vendor, model=self.model
+            )
             error.partial_text = joined(self.text)
             raise error
         if not self.final.get("output"):  # some gateways leave the last event's output empty
@@ -270,7 +280,12 @@ def _format(request: CompletionRequest, adjust: Adjuster) -> dict[str, Any]:
     schema = structured.strict(output.schema) if output.strict else None
     if output.strict and schema is None:
         adjust.add("output_schema", "strict mode cannot say this schema; it was sent as a guide and is checked here")
-    return {"type": "json_schema", "name": output.name, "schema": schema or dict(output.schema), "strict": schema is not None}
+    return {
+        "type": "json_schema",
+        "name": output.name,
+        "schema": schema or dict(output.schema),
+        "strict": schema is not None,
+    }
 
 
 def _assistant(message: Message) -> Iterable[dict[str, Any]]:

@@ -1,0 +1,359 @@
+"""LLMEngine: which provider, with which settings, for how long."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+import time
+import uuid
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any, ClassVar, Literal, TypedDict, Unpack, get_type_hints
+
+from lazybridge import drivers
+from lazybridge.core import catalogue, registry, structured
+from lazybridge.core.content import CacheHint
+from lazybridge.core.errors import ConfigurationError, LazyBridgeError
+from lazybridge.core.providers.base import BaseProvider
+from lazybridge.core.registry import Route, Rule
+from lazybridge.core.retry import RetryPolicy
+from lazybridge.core.types import (
+    TIERS,
+    CompletionRequest,
+    CompletionResponse,
+    Effort,
+    Message,
+    NativeTool,
+    StreamChunk,
+    ToolDefinition,
+)
+from lazybridge.envelope import Envelope, EnvelopeMetadata, total_usage
+from lazybridge.loop import Turns, turns
+from lazybridge.tools import Tool, Toolbox
+
+Task = str | Message | Sequence[Message | Mapping[str, Any]]
+
+# `Agent()` takes the first vendor of this order whose key is in the environment, else the local model.
+DEFAULT_ORDER: tuple[tuple[str, str], ...] = (("anthropic", "ANTHROPIC_API_KEY"), ("openai", "OPENAI_API_KEY"))
+
+
+class Settings(TypedDict, total=False):
+    """What a request carries besides its messages; each may be set for an agent and overridden for a call."""
+
+    system: str | None
+    max_tokens: int | None
+    temperature: float | None
+    top_p: float | None
+    stop: str | Sequence[str]
+    seed: int | None
+    tool_choice: str | None
+    parallel_tool_calls: bool | None
+    thinking: bool | int | None
+    effort: Effort | None
+    cache: CacheHint
+    metadata: Mapping[str, str] | None
+    service_tier: str | None
+    extra_body: Mapping[str, Any] | None
+    extra_headers: Mapping[str, str] | None
+    strict: bool
+
+
+SETTING_NAMES = frozenset(get_type_hints(Settings))
+
+
+class LLMEngine:
+    """Asks one model, runs tools, retries and keeps the time.
+
+    `timeout` is in seconds for the whole call, over all attempts, waits and tool turns. `max_retries` more attempts
+    follow a failed one. `fallback=False` keeps a model that is gone or overloaded from being replaced by the
+    provider's next one. Keywords that are no setting go to the provider's class (`api="chat"`).
+    Raises ConfigurationError for a missing key or package, an unknown model, or a misspelt tier or option.
+    """
+
+    _PROVIDER_ALIASES: ClassVar[dict[str, str]] = dict(registry.BUILT_IN_ALIASES)
+    _PROVIDER_RULES: ClassVar[list[Rule]] = list(registry.BUILT_IN_RULES)
+    _PROVIDER_DEFAULT: ClassVar[str | None] = None
+
+    def __init__(
+        self,
+        model: str | BaseProvider | None = None,
+        *,
+        provider: str | type[BaseProvider] | BaseProvider | None = None,
+        tier: str | None = None,
+        tools: Iterable[Tool | ToolDefinition | Callable[..., Any]] = (),
+        native_tools: Iterable[NativeTool] = (),
+        output: Any = None,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        strict_native_tools: bool | None = None,
+        timeout: float | None = None,
+        max_retries: int = 2,
+        max_turns: int = 10,
+        fallback: bool = True,
+        **settings: Any,
+    ) -> None:
+        if isinstance(model, BaseProvider):
+            model, provider = None, model
+        if tier is not None and tier not in TIERS:
+            raise ConfigurationError(f"no tier is called {tier!r}{_near(tier, TIERS)}\ntiers: {', '.join(TIERS)}")
+        if model is not None and tier is not None:
+            raise ConfigurationError(f"got both the model {model!r} and the tier {tier!r}\nname one of them")
+        if timeout is not None and timeout <= 0:
+            raise ConfigurationError(
+                f"timeout={timeout!r} is no time\ntimeout is in seconds, above 0; None is no limit"
+            )
+        options = {name: settings.pop(name) for name in list(settings) if name not in SETTING_NAMES}
+        for name in options:
+            _refuse_misspelt(name)
+        if api_key is not None:
+            options["api_key"] = api_key
+        if base_url is not None:
+            options["base_url"] = base_url
+        if strict_native_tools is not None:
+            options["strict_native_tools"] = strict_native_tools
+        self.provider, self.model = self._resolve(model, provider, tier, options)
+        self.settings: dict[str, Any] = settings
+        self.tools = Toolbox(tools)
+        self.native_tools = tuple(NativeTool(tool) for tool in native_tools)
+        self.output = output
+        self.timeout = timeout
+        self.retries = RetryPolicy(max_retries)
+        self.max_turns = max_turns
+        self.fallback = fallback
+
+    # --- routing ----------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def register_provider_alias(cls, alias: str, provider: str) -> None:
+        """Send the exact model string `alias` (case does not count) to a provider."""
+        cls._PROVIDER_ALIASES[alias.lower()] = provider
+
+    @classmethod
+    def register_provider_rule(
+        cls, pattern: str, provider: str, *, kind: Literal["contains", "startswith"] = "contains"
+    ) -> None:
+        """Send every model id that contains, or starts with, `pattern` to a provider; the newest rule is asked first."""
+        if kind not in ("contains", "startswith"):
+            raise ConfigurationError(f'no rule kind is called {kind!r}\nwrite kind="contains" or kind="startswith"')
+        cls._PROVIDER_RULES.insert(0, (kind, pattern, provider))
+
+    @classmethod
+    def route(cls, model: str) -> Route:
+        """Where a model string goes, and why. Raises UnknownModelError where no rule knows it."""
+        known = [id for vendor in ("anthropic", "openai") for id in catalogue.rows(vendor)] + list(
+            cls._PROVIDER_ALIASES
+        )
+        return registry.route(model, cls._PROVIDER_ALIASES, cls._PROVIDER_RULES, cls._PROVIDER_DEFAULT, known)
+
+    def _resolve(
+        self,
+        model: str | None,
+        provider: str | type[BaseProvider] | BaseProvider | None,
+        tier: str | None,
+        options: dict[str, Any],
+    ) -> tuple[BaseProvider, str | None]:
+        if isinstance(provider, BaseProvider):
+            if options:
+                raise ConfigurationError(
+                    f"{', '.join(options)} cannot be given beside a provider that is built already\n"
+                    f"pass it to {type(provider).__name__}(...)"
+                )
+            wanted = tier or model
+            return provider, provider.resolve_tier(wanted) if wanted else None
+        if isinstance(provider, str):
+            provider = registry.provider_class(self._PROVIDER_ALIASES.get(provider.lower(), provider))
+        if provider is None and model is None:
+            provider = registry.provider_class(_default_provider(self._PROVIDER_DEFAULT))
+        if provider is None:
+            assert model is not None
+            found = self.route(model)
+            provider, model = registry.provider_class(found.provider), found.model
+        elif model is not None:
+            model = _without_prefix(model, provider)
+        wanted = tier or model
+        return provider(**options), provider.resolve_tier(wanted) if wanted else None
+
+    # --- one call ---------------------------------------------------------------------------------------------------
+
+    def request(self, task: Task, attachments: Iterable[Any] = (), **overrides: Unpack[Settings]) -> CompletionRequest:
+        """The neutral request for a task: a prompt, a message, or a conversation as messages or dicts."""
+        for name in overrides:
+            if name not in SETTING_NAMES:
+                _refuse_misspelt(name)
+                raise TypeError(f"no setting is called {name!r}; settings: {', '.join(sorted(SETTING_NAMES))}")
+        return CompletionRequest(
+            messages=_messages(task, attachments),
+            model=self.model,
+            tools=self.tools.definitions,
+            native_tools=self.native_tools,
+            output_schema=None if self.output is None else structured.output_schema(self.output),
+            **{**self.settings, **overrides},
+        )
+
+    def run(self, request: CompletionRequest) -> Envelope[Any]:
+        """The whole answer."""
+        call = _Call(self, request)
+        try:
+            call.response = drivers.drive(call.run, call.turns, self.tools)
+        except LazyBridgeError as error:
+            call.fail(error)
+        return call.envelope()
+
+    async def arun(self, request: CompletionRequest) -> Envelope[Any]:
+        """The whole answer, on the running event loop."""
+        call = _Call(self, request)
+        try:
+            call.response = await drivers.adrive(call.run, call.turns, self.tools)
+        except LazyBridgeError as error:
+            call.fail(error)
+        return call.envelope()
+
+    def stream(
+        self, request: CompletionRequest, finished: Callable[[Envelope[Any]], None]
+    ) -> Generator[StreamChunk, None, None]:
+        """The chunks; `finished` is told of the envelope, also where the stream was closed early or failed."""
+        call = _Call(self, request)
+        try:
+            for chunk in drivers.drive_stream(call.run, call.turns, self.tools):
+                call.response = chunk.response or call.response
+                yield chunk
+        except LazyBridgeError as error:
+            call.fail(error)
+            raise
+        finally:
+            finished(call.envelope())
+
+    async def astream(
+        self, request: CompletionRequest, finished: Callable[[Envelope[Any]], None]
+    ) -> AsyncGenerator[StreamChunk, None]:
+        """`stream`, on the running event loop."""
+        call = _Call(self, request)
+        try:
+            async with aclosing(drivers.adrive_stream(call.run, call.turns, self.tools)) as chunks:
+                async for chunk in chunks:
+                    call.response = chunk.response or call.response
+                    yield chunk
+        except LazyBridgeError as error:
+            call.fail(error)
+            raise
+        finally:
+            finished(call.envelope())
+
+
+class _Call:
+    """One call from its request to its envelope."""
+
+    def __init__(self, engine: LLMEngine, request: CompletionRequest) -> None:
+        self.engine = engine
+        self.run = drivers.Run(
+            engine.provider, timeout=engine.timeout, retries=engine.retries, fallback=engine.fallback
+        )
+        self.turns: Turns = turns(request, runnable=engine.tools.runnable, max_turns=engine.max_turns)
+        self.response: CompletionResponse | None = None
+        self.error: LazyBridgeError | None = None
+        self.started = time.perf_counter()
+
+    def fail(self, error: LazyBridgeError) -> None:
+        drivers.attach(error, self.run)
+        self.error = error
+
+    def envelope(self) -> Envelope[Any]:
+        response = self.response or (self.run.responses[-1] if self.run.responses else None)
+        payload: Any = response.content if response is not None else ""
+        if self.error is None and response is not None and self.engine.output is not None and not response.tool_calls:
+            try:
+                payload = response.parsed = structured.parse(self.engine.output, response)
+            except LazyBridgeError as error:
+                self.fail(error)
+        return Envelope(self._metadata(response), response, self.error, payload)
+
+    def _metadata(self, response: CompletionResponse | None) -> EnvelopeMetadata:
+        usage = total_usage(self.run.attempts)
+        attempts = self.run.attempts
+        adjustments = {adjustment: None for answer in self.run.responses for adjustment in answer.adjustments}
+        return EnvelopeMetadata(
+            model=(response.model if response is not None else None) or (attempts[-1].model if attempts else None),
+            provider=self.run.provider_name,
+            cost_usd=usage.cost_usd,
+            input_tokens=usage.input_tokens,
+            cached_input_tokens=usage.cached_input_tokens,
+            output_tokens=usage.output_tokens,
+            thinking_tokens=usage.thinking_tokens,
+            stop_reason=response.stop_reason if response is not None else None,
+            latency_ms=(time.perf_counter() - self.started) * 1000,
+            run_id=uuid.uuid4().hex,
+            turns=len(self.run.responses),
+            request_id=response.request_id if response is not None else None,
+            attempts=tuple(replace(attempt) for attempt in attempts),
+            adjustments=tuple(adjustments),
+            usage=usage,
+        )
+
+
+def _messages(task: Task, attachments: Iterable[Any]) -> tuple[Message, ...]:
+    attachments = tuple(attachments)
+    if isinstance(task, str):
+        if not task.strip() and not attachments:
+            raise ValueError(f"the prompt is empty: {task!r}")
+        return (Message.user(task, attachments=attachments),)
+    messages = (task,) if isinstance(task, Message) else tuple(map(_message, _sequence(task)))
+    if not messages:
+        raise ValueError("the conversation is empty: []")
+    return (*messages, Message.user("", attachments=attachments)) if attachments else messages
+
+
+def _sequence(task: object) -> Iterable[Any]:
+    if isinstance(task, Sequence) and not isinstance(task, bytes):
+        return task
+    raise TypeError(f"a task is a prompt, a Message or a list of messages, got {type(task).__name__}: {task!r}")
+
+
+def _message(item: object) -> Message:
+    if isinstance(item, Message):
+        return item
+    if isinstance(item, Mapping) and "role" in item:
+        return Message(**item)
+    raise TypeError(f'a message is a Message or {{"role": ..., "content": ...}}, got {item!r}')
+
+
+def _default_provider(default: str | None) -> str:
+    """The provider where none was named, said on stderr with the reason."""
+    if default:
+        return default
+    for name, variable in DEFAULT_ORDER:
+        if os.environ.get(variable):
+            print(f"lazybridge: using {name}, because {variable} is set", file=sys.stderr)
+            return name
+    variables = " or ".join(variable for _, variable in DEFAULT_ORDER)
+    print(f"lazybridge: using the local model, because neither {variables} is set", file=sys.stderr)
+    return "local"
+
+
+def _without_prefix(model: str, provider: type[BaseProvider]) -> str:
+    """`openai/gpt-6-luna` with provider openai means `gpt-6-luna`; any other id is the server's own."""
+    vendor, slash, rest = model.partition("/")
+    return rest if slash and rest and provider.name and registry.key_of(vendor) == provider.name else model
+
+
+def _refuse_misspelt(name: str) -> None:
+    known = [
+        *SETTING_NAMES,
+        "timeout",
+        "max_retries",
+        "max_turns",
+        "fallback",
+        "tools",
+        "native_tools",
+        "output",
+        "tier",
+    ]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+    if near:
+        raise ConfigurationError(f"no setting is called {name!r}; did you mean {near[0]!r}?\nwrite {near[0]}=...")
+
+
+def _near(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,166 @@
+"""Tools that the caller runs: a function, its schema, and how a call becomes a result."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from operator import attrgetter
+from typing import Any
+
+from lazybridge.core.errors import ConfigurationError
+from lazybridge.core.types import Message, ToolCall, ToolDefinition
+
+
+class Tool:
+    """A function that a model may call. Its parameters need annotations; the docstring's first paragraph is what the
+    model reads. Arguments are checked by pydantic, and a wrong one goes back to the model as an error."""
+
+    def __init__(
+        self, function: Callable[..., Any], *, name: str | None = None, description: str | None = None
+    ) -> None:
+        if not callable(function):
+            raise TypeError(f"a tool is a function, got {function!r}")
+        self.function = function
+        self.name = name or str(getattr(function, "__name__", type(function).__name__))
+        self.description = description if description is not None else _first_paragraph(function)
+
+    @cached_property
+    def _arguments(self) -> Any:
+        """A pydantic model of the parameters."""
+        from pydantic import ConfigDict, create_model
+
+        fields: dict[str, Any] = {}
+        for name, parameter in inspect.signature(self.function, eval_str=True).parameters.items():
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
+                raise ConfigurationError(f"tool {self.name!r}: parameter {name!r} must be a plain named one")
+            annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
+            fields[name] = (annotation, ... if parameter.default is parameter.empty else parameter.default)
+        return create_model(self.name, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True), **fields)
+
+    @cached_property
+    def definition(self) -> ToolDefinition:
+        """What the model is told of this tool."""
+        schema = self._arguments.model_json_schema()
+        schema.pop("title", None)
+        schema.setdefault("properties", {})
+        return ToolDefinition(self.name, self.description, schema)
+
+    def _validated(self, call: ToolCall) -> dict[str, Any]:
+        if call.error:
+            raise ValueError(call.error)
+        model = self._arguments.model_validate(dict(call.arguments))
+        return {name: getattr(model, name) for name in type(model).model_fields}
+
+    def run(self, call: ToolCall) -> Message:
+        """The result of one call; an exception of the function becomes an error that the model can read."""
+        try:
+            value = self.function(**self._validated(call))
+            if inspect.isawaitable(value):
+                value = _wait(value)
+        except Exception as exc:  # whatever a user's function raises is the model's to hear
+            return _failure(call, exc)
+        return _success(call, value)
+
+    async def arun(self, call: ToolCall) -> Message:
+        """`run`, on the running event loop; a synchronous function goes to a thread."""
+        try:
+            arguments = self._validated(call)
+            if inspect.iscoroutinefunction(self.function):
+                value = await self.function(**arguments)
+            else:
+                value = await asyncio.to_thread(self.function, **arguments)
+                if inspect.isawaitable(value):
+                    value = await value
+        except Exception as exc:
+            return _failure(call, exc)
+        return _success(call, value)
+
+
+class Toolbox:
+    """The tools of an agent, by name."""
+
+    definitions: tuple[ToolDefinition, ...]
+
+    def __init__(self, tools: Iterable[Tool | ToolDefinition | Callable[..., Any]] = ()) -> None:
+        self._tools: dict[str, Tool] = {}
+        self.definitions = ()
+        for tool in tools:
+            definition = tool if isinstance(tool, ToolDefinition) else self._add(tool)
+            if definition.name in map(attrgetter("name"), self.definitions):
+                raise ConfigurationError(
+                    f'two tools are called {definition.name!r}\nTool(function, name="...") renames one'
+                )
+            self.definitions += (definition,)
+
+    def _add(self, tool: Tool | Callable[..., Any]) -> ToolDefinition:
+        made = tool if isinstance(tool, Tool) else Tool(tool)
+        self._tools[made.name] = made
+        return made.definition
+
+    @property
+    def runnable(self) -> bool:
+        """Whether there are functions to run; bare definitions leave the calls to the caller."""
+        return bool(self._tools)
+
+    def run(self, calls: Sequence[ToolCall]) -> list[Message]:
+        """One result for each call, in order."""
+        return [self._tools[call.name].run(call) if call.name in self._tools else self._unknown(call) for call in calls]
+
+    async def arun(self, calls: Sequence[ToolCall]) -> list[Message]:
+        """`run`, on the running event loop."""
+        return [
+            await self._tools[call.name].arun(call) if call.name in self._tools else self._unknown(call)
+            for call in calls
+        ]
+
+    def _unknown(self, call: ToolCall) -> Message:
+        return _failure(call, LookupError(f"there is no tool {call.name!r}; there are {', '.join(self._tools)}"))
+
+
+def _wait(value: Any) -> Any:
+    """The result of an awaitable in synchronous code, also where an event loop is running in this thread."""
+
+    async def awaited() -> Any:
+        return await value
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(awaited())
+    box: list[Any] = []
+
+    def work() -> None:
+        try:
+            box.append((asyncio.run(awaited()), None))
+        except Exception as exc:  # carried over to the calling thread
+            box.append((None, exc))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    result, error = box[0]
+    if error is not None:
+        raise error
+    return result
+
+
+def _success(call: ToolCall, value: Any) -> Message:
+    return Message.tool(value if isinstance(value, str) else _as_json(value), tool_call_id=call.id, name=call.name)
+
+
+def _as_json(value: Any) -> str:
+    if hasattr(value, "model_dump_json"):
+        return str(value.model_dump_json())
+    return json.dumps(value, default=str, ensure_ascii=False)
+
+
+def _failure(call: ToolCall, exc: Exception) -> Message:
+    return Message.tool(f"{type(exc).__name__}: {exc}", tool_call_id=call.id, name=call.name, is_error=True)
+
+
+def _first_paragraph(function: Callable[..., Any]) -> str:
+    return (inspect.getdoc(function) or "").split("\n\n", 1)[0].replace("\n", " ")
