@@ -10,7 +10,15 @@ from contextlib import aclosing, closing
 from dataclasses import replace
 from typing import Protocol
 
-from lazybridge.core.errors import ProviderError, StreamTruncated, from_exception
+from lazybridge.core.errors import (
+    ConfigurationError,
+    LazyBridgeError,
+    ProviderError,
+    StreamTruncated,
+    UnsupportedFeatureError,
+    UnsupportedNativeToolError,
+    from_exception,
+)
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.retry import Deadline, RetryPolicy
 from lazybridge.core.types import CompletionRequest, CompletionResponse, Message, StreamChunk, ToolCall, UsageStats
@@ -21,6 +29,8 @@ _log = logging.getLogger("lazybridge")
 
 # A model that is gone or has no capacity may be replaced by its neighbour; a rate limit is the caller's own.
 _FALLBACK_KINDS = frozenset({"not_found", "overloaded"})
+# Raised while a request is translated: nothing was on the wire.
+_NEVER_SENT = (ConfigurationError, UnsupportedFeatureError, UnsupportedNativeToolError)
 
 
 class ToolRunner(Protocol):
@@ -75,8 +85,14 @@ class Run:
 
     def failed(self, exc: BaseException, request: CompletionRequest, *, final: bool = False) -> float:
         """Seconds to wait before the next attempt. Raises the neutral error where there is none, or where `final`."""
-        error = from_exception(exc, provider=self.provider_name, model=self._model(request))
+        if isinstance(exc, _NEVER_SENT):
+            self.attempts.pop()
+            raise exc
         attempt = self._close()
+        if isinstance(exc, LazyBridgeError) and not isinstance(exc, ProviderError):
+            attempt.error = type(exc).__name__
+            raise exc
+        error = from_exception(exc, provider=self.provider_name, model=self._model(request))
         attempt.status_code, attempt.error, attempt.request_id = error.status_code, error.kind, error.request_id
         error.partial_text = error.partial_text or self.partial_text
         asked = self.provider.is_retryable(exc)

@@ -197,6 +197,8 @@ class LLMEngine:
         call = _Call(self, request)
         try:
             call.response = drivers.drive(call.run, call.turns, self.tools)
+        except ConfigurationError:
+            raise
         except LazyBridgeError as error:
             call.fail(error)
         return call.envelope()
@@ -206,6 +208,8 @@ class LLMEngine:
         call = _Call(self, request)
         try:
             call.response = await drivers.adrive(call.run, call.turns, self.tools)
+        except ConfigurationError:
+            raise
         except LazyBridgeError as error:
             call.fail(error)
         return call.envelope()

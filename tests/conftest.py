@@ -1,0 +1,141 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lazybridge import Agent, LLMEngine
+from lazybridge.core import registry
+from lazybridge.core.providers import _sdk
+from lazybridge.core.providers.base import BaseProvider
+from tests.fake_vendor import FakeVendor
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True)
+def clean_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Registrations, warnings said once and the environment's keys stay in the test that made them."""
+    monkeypatch.setattr(LLMEngine, "_PROVIDER_ALIASES", dict(LLMEngine._PROVIDER_ALIASES))
+    monkeypatch.setattr(LLMEngine, "_PROVIDER_RULES", list(LLMEngine._PROVIDER_RULES))
+    monkeypatch.setattr(registry, "_user_classes", dict(registry._user_classes))
+    monkeypatch.setattr(_sdk, "_announced", set())
+    for name in list(os.environ):
+        if name.endswith(("_API_KEY", "_AUTH_TOKEN", "_BASE_URL")) or name == "LAZYBRIDGE_MODEL":
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def vendor() -> Iterator[FakeVendor]:
+    server = FakeVendor()
+    yield server
+    server.close()
+
+
+@dataclass
+class Kind:
+    """One way to reach a vendor through an SDK."""
+
+    provider: str
+    model: str
+    path: str
+    options: dict[str, Any]
+
+    def url(self, base: str) -> str:
+        return base if self.provider == "anthropic" else f"{base}/v1"
+
+    def build(self, base: str, **more: Any) -> BaseProvider:
+        return registry.provider_class(self.provider)(
+            api_key="test-key-0123456789", base_url=self.url(base), **self.options, **more
+        )
+
+    def agent(self, base: str, **more: Any) -> Agent:
+        return Agent(
+            self.model,
+            provider=self.provider,
+            api_key="test-key-0123456789",
+            base_url=self.url(base),
+            **{**self.options, **more},
+        )
+
+
+KINDS = {
+    "responses": Kind("openai", "gpt-4.1-mini", "/v1/responses", {}),
+    "chat": Kind("openai", "gpt-4.1-mini", "/v1/chat/completions", {"api": "chat"}),
+    "messages": Kind("anthropic", "claude-haiku-4-5", "/v1/messages", {}),
+}
+
+
+@pytest.fixture(params=list(KINDS))
+def kind(request: pytest.FixtureRequest) -> Kind:
+    return KINDS[request.param]
+
+
+@pytest.fixture
+def build(vendor: FakeVendor, kind: Kind) -> Iterator[Callable[..., BaseProvider]]:
+    """Build providers of this kind on the fake vendor; they are closed at the end."""
+    made: list[Any] = []
+
+    def make(**options: Any) -> BaseProvider:
+        made.append(kind.build(vendor.url, **options))
+        return made[-1]
+
+    yield make
+    for provider in made:
+        provider.close()
+
+
+@pytest.fixture(scope="session")
+def model_file() -> Path:
+    """The small local model, fetched once."""
+    from lazybridge.core.providers.local import weights
+
+    return weights.find() or weights.pull()
+
+
+@dataclass
+class LlamaServer:
+    url: str
+    key: str
+
+
+@pytest.fixture(scope="session")
+def llama_server(model_file: Path) -> Iterator[LlamaServer]:
+    """llama.cpp's own server in a child process: Chat Completions, Responses and Messages that no one here wrote."""
+    key = secrets.token_hex(8)
+    code = Path(__file__).with_name("llama_server.py")
+    child = subprocess.Popen(
+        [sys.executable, str(code), str(model_file), key], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert child.stdout is not None
+        port = int(child.stdout.readline())
+        _wait_until_healthy(f"http://127.0.0.1:{port}/health")
+        yield LlamaServer(f"http://127.0.0.1:{port}", key)
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def _wait_until_healthy(url: str) -> None:
+    until = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                assert answer.status == 200
+                return
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)

@@ -1,0 +1,288 @@
+"""A loopback server that speaks Chat Completions, Responses and Messages, and fails on request.
+
+It answers `Hello from the fake vendor.` in the wire of the path. `fail(...)` queues faults for the next requests.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+PIECES = ("Hello ", "from ", "the fake ", "vendor.")
+TEXT = "".join(PIECES)
+
+
+@dataclass
+class Fault:
+    """What the next request gets instead of an answer; the numbers are seconds, `after` a count of events."""
+
+    status: int | None = None
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    hang: float = 0.0
+    hang_after: int | None = None
+    cut_after: int | None = None
+    end_after: int | None = None
+    pause: float = 0.0
+
+
+class FakeVendor:
+    def __init__(self) -> None:
+        self.requests: list[dict[str, Any]] = []
+        self.hung_up = threading.Event()
+        self.pieces: tuple[str, ...] = PIECES
+        self.tool_call: dict[str, Any] | None = None
+        self._faults: deque[Fault] = deque()
+        self._stopping = threading.Event()
+        owner = self
+
+        class Handler(_Handler):
+            vendor = owner
+
+        self._server = _Server(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def fail(self, *faults: Fault) -> None:
+        self._faults.extend(faults)
+
+    def next_fault(self) -> Fault:
+        return self._faults.popleft() if self._faults else Fault()
+
+    def wait(self, seconds: float) -> None:
+        self._stopping.wait(seconds)
+
+    def bodies(self) -> list[dict[str, Any]]:
+        return [request["json"] for request in self.requests]
+
+    def close(self) -> None:
+        self._stopping.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(5)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass  # a client that hangs up is what many tests are about
+
+
+class _Handler(BaseHTTPRequestHandler):
+    vendor: FakeVendor
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.vendor.requests.append(
+            {
+                "path": self.path,
+                "json": body,
+                "headers": {k.lower(): v for k, v in self.headers.items()},
+                "at": time.monotonic(),
+            }
+        )
+        fault = self.vendor.next_fault()
+        if fault.hang:
+            self.vendor.wait(fault.hang)
+        if fault.status is not None:
+            return self._send(fault.status, fault.body or error_body(self.path, fault.status), fault.headers)
+        wire = _WIRES[self.path.rsplit("/", 1)[-1]]
+        events = wire(body, self.vendor.pieces, self.vendor.tool_call)
+        if not body.get("stream"):
+            return self._send(200, events[-1], fault.headers)
+        self._stream(events[:-1], fault)
+
+    def _send(self, status: int, body: Any, headers: dict[str, str]) -> None:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in {
+            "content-type": "application/json",
+            "x-request-id": "req_1",
+            "request-id": "req_1",
+            **headers,
+        }.items():
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _stream(self, events: list[tuple[str | None, Any]], fault: Fault) -> None:
+        self.send_response(200)
+        for name, value in (("content-type", "text/event-stream"), ("x-request-id", "req_1"), ("request-id", "req_1")):
+            self.send_header(name, value)
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        try:
+            for index, (name, event) in enumerate(events):
+                if fault.hang_after == index:
+                    self.vendor.wait(30)
+                if fault.cut_after == index:
+                    self.close_connection = True
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    return
+                if fault.end_after == index:
+                    break
+                head = f"event: {name}\n" if name else ""
+                data = f"{head}data: {event if isinstance(event, str) else json.dumps(event)}\n\n".encode()
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+                self.wfile.flush()
+                if fault.pause:
+                    self.vendor.wait(fault.pause)
+            self.wfile.write(b"0\r\n\r\n")
+        except OSError:
+            self.close_connection = True
+            self.vendor.hung_up.set()
+
+
+def error_body(path: str, status: int) -> dict[str, Any]:
+    """The vendors' error shapes."""
+    if path.endswith("/messages"):
+        kind = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error", 529: "overloaded_error"}
+        return {"type": "error", "error": {"type": kind.get(status, "api_error"), "message": f"injected {status}"}}
+    code = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}.get(status)
+    return {"error": {"message": f"injected {status}", "type": "server_error", "param": None, "code": code}}
+
+
+Events = list[Any]
+
+
+def _chat(body: dict[str, Any], pieces: tuple[str, ...], call: dict[str, Any] | None) -> Events:
+    usage = {
+        "prompt_tokens": 20,
+        "completion_tokens": 5,
+        "total_tokens": 25,
+        "prompt_tokens_details": {"cached_tokens": 8},
+    }
+    base = {"id": "chatcmpl_1", "created": 1, "model": body["model"]}
+    calls = None
+    if call and not any(message["role"] == "tool" for message in body["messages"]):
+        calls = [
+            {
+                "index": 0,
+                "id": "call_1",
+                "type": "function",
+                "function": {"name": call["name"], "arguments": json.dumps(call["arguments"])},
+            }
+        ]
+    reason = "tool_calls" if calls else "stop"
+
+    def chunk(delta: dict[str, Any], finish: str | None = None) -> tuple[None, Any]:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish}
+        return None, {**base, "object": "chat.completion.chunk", "choices": [choice]}
+
+    texts = [chunk({"tool_calls": calls})] if calls else [chunk({"content": piece}) for piece in pieces]
+    trailer = (None, {**base, "object": "chat.completion.chunk", "choices": [], "usage": usage})
+    message = {"role": "assistant", "content": None if calls else "".join(pieces), "refusal": None}
+    if calls:
+        message["tool_calls"] = [{k: v for k, v in calls[0].items() if k != "index"}]
+    whole = {
+        **base,
+        "object": "chat.completion",
+        "usage": usage,
+        "choices": [{"index": 0, "message": message, "finish_reason": reason, "logprobs": None}],
+    }
+    return [*texts, chunk({}, reason), trailer, (None, "[DONE]"), whole]
+
+
+def _responses(body: dict[str, Any], pieces: tuple[str, ...], call: dict[str, Any] | None) -> Events:
+    usage = {
+        "input_tokens": 20, "input_tokens_details": {"cached_tokens": 8, "cache_write_tokens": 0},
+        "output_tokens": 5, "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 25,
+    }  # fmt: skip
+    text = "".join(pieces)
+    item: dict[str, Any] = {
+        "id": "msg_1", "type": "message", "role": "assistant", "status": "completed",
+        "content": [{"type": "output_text", "text": text, "annotations": []}],
+    }  # fmt: skip
+    answered = any(entry.get("type") == "function_call_output" for entry in body["input"])
+    if call and not answered:
+        item = {
+            "id": "fc_1",
+            "type": "function_call",
+            "call_id": "call_1",
+            "name": call["name"],
+            "arguments": json.dumps(call["arguments"]),
+            "status": "completed",
+        }
+    whole = {
+        "id": "resp_1", "object": "response", "created_at": 1, "status": "completed", "model": body["model"], "output": [item],
+        "usage": usage, "error": None, "incomplete_details": None, "instructions": None, "metadata": {}, "parallel_tool_calls": True,
+        "temperature": None, "tool_choice": "auto", "tools": [], "top_p": None, "service_tier": "default",
+    }  # fmt: skip
+    number = iter(range(1000))
+
+    def event(kind: str, **fields: Any) -> tuple[str, Any]:
+        return kind, {"type": kind, "sequence_number": next(number), **fields}
+
+    started = event("response.created", response={**whole, "status": "in_progress", "output": [], "usage": None})
+    deltas = [] if item["type"] == "function_call" else [
+        event("response.output_text.delta", item_id="msg_1", output_index=0, content_index=0, delta=piece, logprobs=[]) for piece in pieces
+    ]  # fmt: skip
+    done = event("response.output_item.done", output_index=0, item=item)
+    return [started, *deltas, done, event("response.completed", response=whole), whole]
+
+
+def _messages(body: dict[str, Any], pieces: tuple[str, ...], call: dict[str, Any] | None) -> Events:
+    usage = {
+        "input_tokens": 12,
+        "cache_read_input_tokens": 8,
+        "cache_creation_input_tokens": 0,
+        "output_tokens": 5,
+        "service_tier": "standard",
+    }
+    answered = any(
+        block.get("type") == "tool_result" for message in body["messages"] if isinstance(message["content"], list) for block in message["content"]
+    )  # fmt: skip
+    calling = call is not None and not answered
+    block: dict[str, Any] = {"type": "text", "text": "".join(pieces)}
+    if calling:
+        assert call is not None
+        block = {"type": "tool_use", "id": "toolu_1", "name": call["name"], "input": call["arguments"]}
+    reason = "tool_use" if calling else "end_turn"
+    whole = {
+        "id": "msg_1", "type": "message", "role": "assistant", "model": body["model"], "content": [block],
+        "stop_reason": reason, "stop_sequence": None, "usage": usage,
+    }  # fmt: skip
+
+    def event(kind: str, **fields: Any) -> tuple[str, Any]:
+        return kind, {"type": kind, **fields}
+
+    if calling:
+        deltas = [{"type": "input_json_delta", "partial_json": json.dumps(block["input"])}]
+    else:
+        deltas = [{"type": "text_delta", "text": piece} for piece in pieces]
+    return [
+        event(
+            "message_start",
+            message={**whole, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}},
+        ),
+        event(
+            "content_block_start",
+            index=0,
+            content_block={**block, "input": {}} if calling else {"type": "text", "text": ""},
+        ),
+        *(event("content_block_delta", index=0, delta=delta) for delta in deltas),
+        event("content_block_stop", index=0),
+        event("message_delta", delta={"stop_reason": reason, "stop_sequence": None}, usage={"output_tokens": 5}),
+        event("message_stop"),
+        whole,
+    ]
+
+
+_WIRES = {"completions": _chat, "responses": _responses, "messages": _messages}
