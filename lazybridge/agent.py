@@ -7,8 +7,9 @@ from typing import Any, Self, Unpack
 
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.types import CompletionRequest, NativeTool, StreamChunk, ToolDefinition
-from lazybridge.engine import LLMEngine, Settings, Task
+from lazybridge.engine import LLMEngine
 from lazybridge.envelope import Envelope
+from lazybridge.settings import Settings, Task
 from lazybridge.tools import Tool
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 import time
 import uuid
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any, ClassVar, Literal, TypedDict, Unpack, get_type_hints
+from typing import Any, ClassVar, Literal, Unpack
 
 from lazybridge import drivers
 from lazybridge.core import catalogue, registry, structured
-from lazybridge.core.content import CacheHint
 from lazybridge.core.errors import ConfigurationError, LazyBridgeError
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.registry import Route, Rule
@@ -23,44 +21,18 @@ from lazybridge.core.types import (
     TIERS,
     CompletionRequest,
     CompletionResponse,
-    Effort,
-    Message,
     NativeTool,
     StreamChunk,
     ToolDefinition,
 )
 from lazybridge.envelope import Envelope, EnvelopeMetadata, total_usage
 from lazybridge.loop import Turns, turns
+from lazybridge.run import Run
+from lazybridge.settings import SETTING_NAMES, Settings, Task, messages_of, near, refuse_misspelt
 from lazybridge.tools import Tool, Toolbox
-
-Task = str | Message | Sequence[Message | Mapping[str, Any]]
 
 # `Agent()` takes the first vendor of this order whose key is in the environment, else the local model.
 DEFAULT_ORDER: tuple[tuple[str, str], ...] = (("anthropic", "ANTHROPIC_API_KEY"), ("openai", "OPENAI_API_KEY"))
-
-
-class Settings(TypedDict, total=False):
-    """What a request carries besides its messages; each may be set for an agent and overridden for a call."""
-
-    system: str | None
-    max_tokens: int | None
-    temperature: float | None
-    top_p: float | None
-    stop: str | Sequence[str]
-    seed: int | None
-    tool_choice: str | None
-    parallel_tool_calls: bool | None
-    thinking: bool | int | None
-    effort: Effort | None
-    cache: CacheHint
-    metadata: Mapping[str, str] | None
-    service_tier: str | None
-    extra_body: Mapping[str, Any] | None
-    extra_headers: Mapping[str, str] | None
-    strict: bool
-
-
-SETTING_NAMES = frozenset(get_type_hints(Settings))
 
 
 class LLMEngine:
@@ -97,7 +69,7 @@ class LLMEngine:
         if isinstance(model, BaseProvider):
             model, provider = None, model
         if tier is not None and tier not in TIERS:
-            raise ConfigurationError(f"no tier is called {tier!r}{_near(tier, TIERS)}\ntiers: {', '.join(TIERS)}")
+            raise ConfigurationError(f"no tier is called {tier!r}{near(tier, TIERS)}\ntiers: {', '.join(TIERS)}")
         if model is not None and tier is not None:
             raise ConfigurationError(f"got both the model {model!r} and the tier {tier!r}\nname one of them")
         if timeout is not None and timeout <= 0:
@@ -106,7 +78,7 @@ class LLMEngine:
             )
         options = {name: settings.pop(name) for name in list(settings) if name not in SETTING_NAMES}
         for name in options:
-            _refuse_misspelt(name)
+            refuse_misspelt(name)
         if api_key is not None:
             options["api_key"] = api_key
         if base_url is not None:
@@ -181,10 +153,10 @@ class LLMEngine:
         """The neutral request for a task: a prompt, a message, or a conversation as messages or dicts."""
         for name in overrides:
             if name not in SETTING_NAMES:
-                _refuse_misspelt(name)
+                refuse_misspelt(name)
                 raise TypeError(f"no setting is called {name!r}; settings: {', '.join(sorted(SETTING_NAMES))}")
         return CompletionRequest(
-            messages=_messages(task, attachments),
+            messages=messages_of(task, attachments),
             model=self.model,
             tools=self.tools.definitions,
             native_tools=self.native_tools,
@@ -251,16 +223,14 @@ class _Call:
 
     def __init__(self, engine: LLMEngine, request: CompletionRequest) -> None:
         self.engine = engine
-        self.run = drivers.Run(
-            engine.provider, timeout=engine.timeout, retries=engine.retries, fallback=engine.fallback
-        )
+        self.run = Run(engine.provider, timeout=engine.timeout, retries=engine.retries, fallback=engine.fallback)
         self.turns: Turns = turns(request, runnable=engine.tools.runnable, max_turns=engine.max_turns)
         self.response: CompletionResponse | None = None
         self.error: LazyBridgeError | None = None
         self.started = time.perf_counter()
 
     def fail(self, error: LazyBridgeError) -> None:
-        drivers.attach(error, self.run)
+        self.run.attach(error)
         self.error = error
 
     def envelope(self) -> Envelope[Any]:
@@ -296,32 +266,6 @@ class _Call:
         )
 
 
-def _messages(task: Task, attachments: Iterable[Any]) -> tuple[Message, ...]:
-    attachments = tuple(attachments)
-    if isinstance(task, str):
-        if not task.strip() and not attachments:
-            raise ValueError(f"the prompt is empty: {task!r}")
-        return (Message.user(task, attachments=attachments),)
-    messages = (task,) if isinstance(task, Message) else tuple(map(_message, _sequence(task)))
-    if not messages:
-        raise ValueError("the conversation is empty: []")
-    return (*messages, Message.user("", attachments=attachments)) if attachments else messages
-
-
-def _sequence(task: object) -> Iterable[Any]:
-    if isinstance(task, Sequence) and not isinstance(task, bytes):
-        return task
-    raise TypeError(f"a task is a prompt, a Message or a list of messages, got {type(task).__name__}: {task!r}")
-
-
-def _message(item: object) -> Message:
-    if isinstance(item, Message):
-        return item
-    if isinstance(item, Mapping) and "role" in item:
-        return Message(**item)
-    raise TypeError(f'a message is a Message or {{"role": ..., "content": ...}}, got {item!r}')
-
-
 def _default_provider(default: str | None) -> str:
     """The provider where none was named, said on stderr with the reason."""
     if default:
@@ -339,25 +283,3 @@ def _without_prefix(model: str, provider: type[BaseProvider]) -> str:
     """`openai/gpt-6-luna` with provider openai means `gpt-6-luna`; any other id is the server's own."""
     vendor, slash, rest = model.partition("/")
     return rest if slash and rest and provider.name and registry.key_of(vendor) == provider.name else model
-
-
-def _refuse_misspelt(name: str) -> None:
-    known = [
-        *SETTING_NAMES,
-        "timeout",
-        "max_retries",
-        "max_turns",
-        "fallback",
-        "tools",
-        "native_tools",
-        "output",
-        "tier",
-    ]
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
-    if near:
-        raise ConfigurationError(f"no setting is called {name!r}; did you mean {near[0]!r}?\nwrite {near[0]}=...")
-
-
-def _near(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""

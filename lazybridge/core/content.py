@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import unquote_to_bytes
 
 CacheHint = bool | Literal["5m", "1h"] | None
 
@@ -24,7 +25,10 @@ class TextContent:
 
 @dataclass(frozen=True)
 class _Media:
-    """One of `data`, `url` and `file_id` says where the bytes are; `media_type` is a MIME type such as image/png."""
+    """One of `data`, `url` and `file_id` says where the bytes are; `media_type` is a MIME type such as image/png.
+
+    A `data:` URL is taken as the bytes it holds, since vendors take it in some places and refuse it in others.
+    """
 
     data: bytes | None = field(default=None, repr=False)
     url: str | None = None
@@ -36,6 +40,11 @@ class _Media:
         given = [name for name in ("data", "url", "file_id") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(f"{type(self).__name__} takes one of data, url and file_id, got {given or 'none'}")
+        if self.url is not None and self.url.startswith("data:"):
+            media_type, data = _from_data_url(self.url)
+            object.__setattr__(self, "url", None)
+            object.__setattr__(self, "data", data)
+            object.__setattr__(self, "media_type", self.media_type or sniff(data) or media_type)
         if self.data is not None and not self.data:
             raise ValueError(f"{type(self).__name__} got empty data")
         if self.media_type is None:
@@ -122,6 +131,18 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
 )
 
 
+def _from_data_url(url: str) -> tuple[str | None, bytes]:
+    head, comma, text = url[5:].partition(",")
+    parts = head.split(";")
+    try:
+        if not comma:
+            raise ValueError("it has no comma")
+        raw = unquote_to_bytes(text)
+        return parts[0] or None, base64.b64decode(raw, validate=True) if "base64" in parts[1:] else raw
+    except ValueError as exc:
+        raise ValueError(f"not a data: URL: {url[:40]!r}: {exc}") from None
+
+
 def sniff(data: bytes) -> str | None:
     """The MIME type by the first bytes, or None: a wrong file extension must not reach a vendor."""
     for magic, media_type in _MAGIC:
@@ -133,7 +154,7 @@ def sniff(data: bytes) -> str | None:
 
 
 def attachment(value: Attachment) -> ContentBlock:
-    """A content block for a path, an http(s) URL, bytes or a block, by what the data is.
+    """A content block for a path, an http(s) or data: URL, bytes or a block, by what the data is.
 
     Raises FileNotFoundError for a path that does not exist and ValueError for data of an unknown kind.
     """
@@ -141,10 +162,11 @@ def attachment(value: Attachment) -> ContentBlock:
         return value
     if isinstance(value, bytes):
         return _block_for(sniff(value), value, data=value)
-    if isinstance(value, str) and value.startswith(("http://", "https://", "data:")):
-        media_type = (
-            value[5:].split(";", 1)[0] if value.startswith("data:") else mimetypes.guess_type(value.split("?", 1)[0])[0]
-        )
+    if isinstance(value, str) and value.startswith("data:"):
+        media_type, data = _from_data_url(value)
+        return _block_for(sniff(data) or media_type, data, data=data)
+    if isinstance(value, str) and value.startswith(("http://", "https://")):
+        media_type = mimetypes.guess_type(value.split("?", 1)[0])[0]
         return _block_for(media_type or "image/*", value, url=value)
     if not isinstance(value, (str, os.PathLike)):
         raise TypeError(f"an attachment is a path, a URL, bytes or a content block, got {type(value).__name__}")
