@@ -9,7 +9,7 @@ import uuid
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any, ClassVar, Literal, Unpack
+from typing import Any, ClassVar, Literal, NamedTuple, Unpack
 
 from lazybridge import drivers
 from lazybridge.core import catalogue, registry, structured
@@ -72,10 +72,13 @@ class LLMEngine:
             raise ConfigurationError(f"no tier is called {tier!r}{near(tier, TIERS)}\ntiers: {', '.join(TIERS)}")
         if model is not None and tier is not None:
             raise ConfigurationError(f"got both the model {model!r} and the tier {tier!r}\nname one of them")
-        if timeout is not None and timeout <= 0:
+        if timeout is not None and not (isinstance(timeout, (int, float)) and timeout > 0):
             raise ConfigurationError(
                 f"timeout={timeout!r} is no time\ntimeout is in seconds, above 0; None is no limit"
             )
+        for name, count in (("max_retries", max_retries), ("max_turns", max_turns)):
+            if not isinstance(count, int) or count < 0:
+                raise ConfigurationError(f"{name}={count!r} is no count\n{name} is a whole number, such as 2")
         options = {name: settings.pop(name) for name in list(settings) if name not in SETTING_NAMES}
         for name in options:
             refuse_misspelt(name)
@@ -137,7 +140,9 @@ class LLMEngine:
         if isinstance(provider, str):
             provider = registry.provider_class(self._PROVIDER_ALIASES.get(provider.lower(), provider))
         if provider is None and model is None:
-            provider = registry.provider_class(_default_provider(self._PROVIDER_DEFAULT))
+            choice = default_provider()
+            print(f"lazybridge: {choice.why}", file=sys.stderr)
+            provider = registry.provider_class(choice.name)
         if provider is None:
             assert model is not None
             found = self.route(model)
@@ -266,17 +271,23 @@ class _Call:
         )
 
 
-def _default_provider(default: str | None) -> str:
-    """The provider where none was named, said on stderr with the reason."""
-    if default:
-        return default
+class Choice(NamedTuple):
+    """A provider and the sentence that says why it is taken."""
+
+    name: str
+    why: str
+
+
+def default_provider() -> Choice:
+    """What `Agent()` takes where neither a model nor a provider is named."""
+    registered = LLMEngine._PROVIDER_DEFAULT
+    if registered:
+        return Choice(registered, f"using {registered}, the registered default")
     for name, variable in DEFAULT_ORDER:
         if os.environ.get(variable):
-            print(f"lazybridge: using {name}, because {variable} is set", file=sys.stderr)
-            return name
-    variables = " or ".join(variable for _, variable in DEFAULT_ORDER)
-    print(f"lazybridge: using the local model, because neither {variables} is set", file=sys.stderr)
-    return "local"
+            return Choice(name, f"using {name}, because {variable} is set")
+    variables = " nor ".join(variable for _, variable in DEFAULT_ORDER)
+    return Choice("local", f"using the local model, because neither {variables} is set")
 
 
 def _without_prefix(model: str, provider: type[BaseProvider]) -> str:

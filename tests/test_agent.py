@@ -428,11 +428,21 @@ def test_a_missing_sdk_is_told_with_the_line_to_run(monkeypatch: pytest.MonkeyPa
         (lambda: Agent(provider="opnai"), "openai"),
         (lambda: Agent("gpt-6-luna", tier="cheap"), "name one of them"),
         (lambda: Agent("gpt-6-luna", api_key="k", timeout=0), "seconds"),
+        (lambda: Agent("gpt-6-luna", api_key="k", timeout="soon"), "seconds"),
+        (lambda: Agent("gpt-6-luna", api_key="k", max_retries="x"), "max_retries='x'"),
+        (lambda: Agent("gpt-6-luna", api_key=5), "api_key is a"),
+        (lambda: Agent("gpt-6-luna", api_key="k", base_url=5), "base_url is a"),
     ],
 )  # fmt: skip
 def test_what_is_misspelt_is_refused_with_the_right_words(build: Callable[[], Agent], names: str) -> None:
     with pytest.raises(ConfigurationError, match=names):
         build()
+
+
+@pytest.mark.parametrize("setting", ["max_tokens", "temperature", "top_p", "seed"])
+def test_a_number_of_a_wrong_type_is_named(vendor: FakeVendor, setting: str) -> None:
+    with pytest.raises(TypeError, match=f"{setting} is a number, got 'much'"):
+        KINDS["chat"].agent(vendor.url)("hi", **{setting: "much"})
 
 
 def test_a_misspelt_effort_names_the_allowed_words(vendor: FakeVendor) -> None:

@@ -65,6 +65,8 @@ def validate(value: Any, schema: Mapping[str, Any]) -> None:
 
     try:
         jsonschema.validate(value, dict(schema))
+    except jsonschema.SchemaError as exc:
+        raise ValueError(f"the schema itself is wrong at {exc.json_path}: {exc.message}") from exc
     except jsonschema.ValidationError as exc:
         raise ValueError(f"{exc.json_path}: {exc.message}") from exc
 

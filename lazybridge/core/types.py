@@ -199,6 +199,10 @@ class CompletionRequest:
             object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ()))
         if not self.messages:
             raise ValueError("a request needs at least one message, got messages=()")
+        for name, kinds in _NUMBERS.items():
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, kinds) or isinstance(value, bool)):
+                raise TypeError(f"{name} is a number, got {value!r}")
         if self.effort is not None and self.effort not in EFFORTS:
             raise ValueError(f"unknown effort {self.effort!r}; use one of {', '.join(EFFORTS)}")
         if self.max_tokens is not None and self.max_tokens < 1:
@@ -210,6 +214,15 @@ class CompletionRequest:
         parts = [self.system] if self.system else []
         parts += [message.text for message in self.messages if message.role is Role.SYSTEM]
         return "\n\n".join(parts) or None
+
+
+_NUMBERS: dict[str, tuple[type, ...]] = {
+    "max_tokens": (int,),
+    "temperature": (int, float),
+    "top_p": (int, float),
+    "seed": (int,),
+    "timeout": (int, float),
+}
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,9 @@ class SDKProvider(BaseProvider):
             )
         if importlib.util.find_spec(self.sdk) is None:
             raise ConfigurationError(f'the package {self.sdk} is not installed\npip install "lazybridge[{self.name}]"')
+        for option, value in (("api_key", self.api_key), ("base_url", base_url)):
+            if value is not None and not isinstance(value, str) and not callable(value):
+                raise ConfigurationError(f"{option} is a {type(value).__name__}\n{option} is a text")
         self.base_url = base_url
         if not self._has_credentials():
             raise ConfigurationError(

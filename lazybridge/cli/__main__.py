@@ -1,0 +1,7 @@
+"""`python -m lazybridge.cli`."""
+
+import sys
+
+from lazybridge.cli import main
+
+sys.exit(main())

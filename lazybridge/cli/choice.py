@@ -1,0 +1,72 @@
+"""Providers as they are here: their packages and their variables."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib import metadata
+from urllib.parse import urlsplit
+
+from lazybridge.core.errors import ConfigurationError
+from lazybridge.core.providers.base import BaseProvider
+
+_LOCAL_PACKAGE = "xllamacpp"
+
+
+@dataclass(frozen=True)
+class ProviderFacts:
+    """What can be said of a provider class without a call. Keys are never read, only looked for."""
+
+    provider: str
+    cls: str
+    sdk: str | None
+    sdk_version: str | None
+    key_variable: str | None
+    key_set: bool | None
+    url_variable: str | None
+    url_host: str | None
+    problem: str | None
+
+
+def facts(cls: type[BaseProvider]) -> ProviderFacts:
+    """The facts of a provider class; no SDK is imported. `problem` says why it cannot be built, None where it can."""
+    name = cls.name or cls.__name__.removesuffix("Provider").lower()
+    sdk = getattr(cls, "sdk", None) or (_LOCAL_PACKAGE if name == "local" else None)
+    key_variable, url_variable = getattr(cls, "key_variable", None), getattr(cls, "url_variable", None)
+    return ProviderFacts(
+        provider=name,
+        cls=f"{cls.__module__}.{cls.__qualname__}",
+        sdk=sdk,
+        sdk_version=None if sdk is None else _version(sdk),
+        key_variable=key_variable,
+        key_set=None if key_variable is None else bool(os.environ.get(key_variable)),
+        url_variable=url_variable,
+        url_host=None if url_variable is None else _host(os.environ.get(url_variable)),
+        problem=_problem(cls),
+    )
+
+
+def _version(sdk: str) -> str | None:
+    try:
+        return metadata.version(sdk.replace(".", "-"))
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _host(url: str | None) -> str | None:
+    """The host alone: a URL can carry credentials."""
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url)
+        return f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname or "not a URL"
+    except ValueError:
+        return "not a URL"
+
+
+def _problem(cls: type[BaseProvider]) -> str | None:
+    try:
+        cls()
+    except ConfigurationError as exc:
+        return str(exc)
+    return None

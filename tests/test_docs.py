@@ -1,0 +1,56 @@
+"""Every code block of README and docs runs, against the loopback vendor; tables and links are checked."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import provider_table
+from tests.fake_vendor import FakeVendor
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [code for found, code in BLOCK.findall(page.read_text()) if found == language]
+
+
+@pytest.fixture
+def keys(vendor: FakeVendor, monkeypatch: pytest.MonkeyPatch) -> FakeVendor:
+    for name, url in (("OPENAI", f"{vendor.url}/v1"), ("ANTHROPIC", vendor.url)):
+        monkeypatch.setenv(f"{name}_API_KEY", "test-key")
+        monkeypatch.setenv(f"{name}_BASE_URL", url)
+    return vendor
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
+def test_the_pages_python_runs(
+    page: Path, keys: FakeVendor, capsys: pytest.CaptureFixture[str], model_file: Path
+) -> None:
+    namespace: dict[str, Any] = {"__name__": page.stem}
+    for code in blocks(page, "python"):
+        exec(compile(code, str(page), "exec"), namespace)
+    for expected in blocks(page, "text"):
+        if "├" not in expected:
+            assert expected in capsys.readouterr().out
+
+
+def test_the_provider_table_is_what_the_classes_say() -> None:
+    assert provider_table.PAGE.read_text() == provider_table.page_with_table()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+def test_the_readmes_test_command_is_the_one_that_ci_runs() -> None:
+    command = next(line for line in blocks(ROOT / "README.md", "sh")[1].splitlines() if "pytest" in line)
+    assert command in (ROOT / ".ci" / "run").read_text()
