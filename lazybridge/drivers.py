@@ -132,8 +132,11 @@ async def _aask_stream(run: Run, request: CompletionRequest) -> AsyncGenerator[S
         try:
             async with aclosing(run.provider.astream(attempt)) as chunks:  # type: ignore[type-var]
                 while True:
-                    async with asyncio.timeout(run.deadline.left()):
+                    if run.deadline.at is None:
                         chunk = await anext(chunks, None)
+                    else:
+                        async with asyncio.timeout(run.deadline.left()):
+                            chunk = await anext(chunks, None)
                     if chunk is None:
                         break
                     fold.add(chunk)

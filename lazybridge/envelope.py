@@ -112,8 +112,7 @@ class Envelope(Generic[T]):
 
 
 def total_usage(attempts: Iterable[Attempt]) -> UsageStats:
-    """The usage of every attempt together; an attempt that failed without saying what it used makes the cost unknown
-    only where the vendor had begun to answer."""
+    """The usage of every attempt together; an attempt whose usage is unknown makes the sum unknown."""
     parts = [attempt.usage for attempt in attempts if attempt.usage is not None]
     if not parts:
         return UsageStats()

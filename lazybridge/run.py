@@ -16,13 +16,15 @@ from lazybridge.core.errors import (
 )
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.retry import Deadline, RetryPolicy
-from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk
+from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk, UsageStats
 from lazybridge.envelope import Attempt
 
 _log = logging.getLogger("lazybridge")
 
 # A model that is gone or has no capacity may be replaced by its neighbour; a rate limit is the caller's own.
 _FALLBACK_KINDS = frozenset({"not_found", "overloaded"})
+# The vendor may have worked, and charged, before such an attempt ended: its usage is unknown, not nothing.
+_MAY_HAVE_COST = frozenset({"timeout", "truncated"})
 # Raised while a request is translated: nothing was on the wire.
 _NEVER_SENT = (ConfigurationError, UnsupportedFeatureError, UnsupportedNativeToolError)
 
@@ -38,24 +40,32 @@ class Run:
         self.fallback = fallback
         self.attempts: list[Attempt] = []
         self.responses: list[CompletionResponse] = []
-        self.partial_text = ""
+        self._pieces: list[str] = []
         self._retries_done = 0
         self._replacement: str | None = None
 
     def begin(self, request: CompletionRequest) -> CompletionRequest:
         """The request of the next attempt, with the time that is left."""
         self.deadline.check()
-        self.partial_text = ""
+        self._pieces = []
         model = self._replacement or request.model
         self.attempts.append(Attempt(self.provider_name, self._model(request), started=time.time()))
-        return replace(request, model=model, timeout=self.deadline.left())
+        timeout = self.deadline.left()
+        if (model, timeout) == (request.model, request.timeout):
+            return request
+        return replace(request, model=model, timeout=timeout)
 
     def _model(self, request: CompletionRequest) -> str | None:
         return self._replacement or self.provider._resolve_model(request)
 
     def heard(self, chunk: StreamChunk) -> None:
         """Note a piece that arrived, so that a failure keeps it."""
-        self.partial_text += chunk.delta
+        self._pieces.append(chunk.delta)
+
+    @property
+    def partial_text(self) -> str:
+        """What arrived of the attempt that is running."""
+        return "".join(self._pieces)
 
     def succeeded(self, response: CompletionResponse) -> CompletionResponse:
         """Close the attempt with what it took."""
@@ -79,6 +89,8 @@ class Run:
         error = from_exception(exc, provider=self.provider_name, model=self._model(request))
         attempt.status_code, attempt.error, attempt.request_id = error.status_code, error.kind, error.request_id
         error.partial_text = error.partial_text or self.partial_text
+        if error.partial_text or error.kind in _MAY_HAVE_COST:
+            attempt.usage = UsageStats()
         asked = self.provider.is_retryable(exc)
         if asked is not None:
             error.retryable = asked

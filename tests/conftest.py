@@ -25,7 +25,7 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 @pytest.fixture(autouse=True)
-def clean_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+def clean_tables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Registrations, warnings said once and the environment's keys stay in the test that made them."""
     monkeypatch.setattr(LLMEngine, "_PROVIDER_ALIASES", dict(LLMEngine._PROVIDER_ALIASES))
     monkeypatch.setattr(LLMEngine, "_PROVIDER_RULES", list(LLMEngine._PROVIDER_RULES))
@@ -34,6 +34,7 @@ def clean_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.endswith(("_API_KEY", "_AUTH_TOKEN", "_BASE_URL")) or name == "LAZYBRIDGE_MODEL":
             monkeypatch.delenv(name)
+    monkeypatch.setenv("ANTHROPIC_CONFIG_DIR", str(tmp_path / "no-profiles"))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import dataclasses
 import time
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -405,6 +406,13 @@ def test_a_missing_key_is_told_when_the_agent_is_built(model: str, variable: str
     assert variable in str(caught.value).splitlines()[-1]
 
 
+def test_a_profile_on_disk_is_a_credential(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "default.json").write_text("{}")
+    monkeypatch.setenv("ANTHROPIC_CONFIG_DIR", str(tmp_path))
+    assert Agent("claude-haiku-5-5")
+
+
 def test_a_missing_sdk_is_told_with_the_line_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib.util
 
@@ -572,6 +580,31 @@ def test_cost_of_a_turn_that_is_unknown_keeps_the_sum_unknown() -> None:
     meta = Agent(Half(), tools=[noop])("hi").metadata
     assert meta.cost_usd is None
     assert meta.input_tokens == 2
+
+
+def test_a_turn_that_fails_leaves_the_cost_of_those_before_it(vendor: FakeVendor) -> None:
+    vendor.tool_call = {"name": "noop", "arguments": {}}
+    agent = KINDS["messages"].agent(vendor.url, tools=[noop])
+    first = agent("go").metadata.attempts[0]
+    vendor.fail(Fault(), Fault(status=400))
+    envelope = agent("go")
+    assert not envelope.ok
+    assert first.usage is not None
+    assert envelope.metadata.cost_usd == first.usage.cost_usd != 0
+    assert [attempt.status_code for attempt in envelope.metadata.attempts] == [None, 400]
+
+
+def test_an_attempt_that_may_have_been_charged_makes_the_cost_unknown(vendor: FakeVendor) -> None:
+    vendor.fail(Fault(end_after=1))
+    agent = KINDS["messages"].agent(vendor.url)
+    stream = agent.stream("hi")
+    list(stream)
+    assert stream.envelope is not None
+    meta = stream.envelope.metadata
+    assert [attempt.error for attempt in meta.attempts] == ["truncated", None]
+    assert meta.cost_usd is None
+    vendor.fail(Fault(status=503, headers={"retry-after": "0"}))
+    assert agent("hi").metadata.cost_usd is not None
 
 
 def test_a_zero_that_a_price_table_does_not_know_is_unknown() -> None:

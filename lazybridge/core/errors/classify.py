@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from lazybridge.core.errors.secrets import scrub, scrub_exception, secrets_of
@@ -131,6 +130,8 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
             return max(0.0, float(value) / scale)
         except ValueError:
             pass
+        from email.utils import parsedate_to_datetime  # costs 2 ms, for a form that few vendors send
+
         try:
             when = parsedate_to_datetime(value)
         except ValueError:

@@ -58,7 +58,7 @@ def async_http_client(aiohttp_client: type[httpx2.AsyncClient]) -> httpx2.AsyncC
     """
     import httpx2
 
-    if not getproxies():
+    if all(name == "no" for name in getproxies()):  # NO_PROXY alone names no proxy
         try:
             return aiohttp_client(**_settings())
         except RuntimeError:  # the SDK's stand-in for a missing aiohttp

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from lazybridge.core.providers._clients import async_http_client, http_client
@@ -12,7 +13,8 @@ from lazybridge.core.types import CompletionRequest, NativeTool
 from lazybridge.core.wire import Wire
 from lazybridge.core.wire.messages import NATIVE_TOOLS, MessagesWire
 
-# Credentials that the SDK finds by itself, besides the key: anthropic 2.12.0 `_client.py`, read 2026-11-22.
+# Credentials that the SDK finds by itself, besides the key: anthropic 2.12.0 `_client.py` and
+# `lib/credentials/_constants.py`, read 2026-11-22.
 _OTHER_CREDENTIALS = (
     "ANTHROPIC_AUTH_TOKEN",
     "ANTHROPIC_PROFILE",
@@ -47,7 +49,7 @@ class AnthropicProvider(SDKProvider):
     }
 
     def _has_credentials(self) -> bool:
-        return super()._has_credentials() or any(map(os.environ.get, _OTHER_CREDENTIALS))
+        return super()._has_credentials() or _finds_credentials()
 
     def _wire(self, request: CompletionRequest) -> Wire:
         return MessagesWire()
@@ -56,7 +58,7 @@ class AnthropicProvider(SDKProvider):
         import anthropic
 
         options: dict[str, Any] = {"api_key": self.api_key, "base_url": self.base_url, "max_retries": 0}
-        if not (self.api_key or self._environment_key() or any(map(os.environ.get, _OTHER_CREDENTIALS))):
+        if not (self.api_key or self._environment_key() or _finds_credentials()):
             options["api_key"] = "no-key"  # the SDK refuses to call without one
         if asynchronous:
             return anthropic.AsyncAnthropic(http_client=async_http_client(anthropic.DefaultAioHttpClient), **options)
@@ -71,3 +73,14 @@ class AnthropicProvider(SDKProvider):
         from anthropic.types import Message
 
         return Message.construct(**raw)
+
+
+def _finds_credentials() -> bool:
+    """Whether a variable or a profile on disk gives the SDK credentials without a key."""
+    if any(map(os.environ.get, _OTHER_CREDENTIALS)):
+        return True
+    home = (
+        Path(os.environ["APPDATA"], "Anthropic") if "APPDATA" in os.environ else Path.home() / ".config" / "anthropic"
+    )
+    profiles = Path(os.environ.get("ANTHROPIC_CONFIG_DIR") or home) / "configs"
+    return profiles.is_dir() and any(profiles.glob("*.json"))
