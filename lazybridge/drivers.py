@@ -20,9 +20,11 @@ class ToolRunner(Protocol):
 
     def run(self, calls: Sequence[ToolCall]) -> list[Message]:
         """One tool message for each call, in order."""
+        ...
 
     async def arun(self, calls: Sequence[ToolCall]) -> list[Message]:
         """`run`, on the running event loop."""
+        ...
 
 
 def drive(run: Run, loop: Turns, tools: ToolRunner) -> CompletionResponse:
@@ -69,6 +71,7 @@ async def _aask(run: Run, request: CompletionRequest) -> CompletionResponse:
 def drive_stream(run: Run, loop: Turns, tools: ToolRunner) -> Generator[StreamChunk, None, None]:
     """The chunks of every turn; only the last turn's last chunk is final."""
     step = next(loop)
+    last = StreamChunk()
     while True:
         if isinstance(step, Ask):
             last = yield from _ask_stream(run, step.request)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.types import (
+    EFFORTS,
     Adjustment,
     CompletionRequest,
     CompletionResponse,
@@ -83,21 +84,37 @@ class Adjuster:
             self.add(name, f"{self.model.id} does not take it{advice}")
         return {}
 
-    def effort(self, request: CompletionRequest) -> Effort | None:
-        """The effort to send: the asked one, else the nearest that this model knows, else None."""
+    def thinking_off(self, request: CompletionRequest, effort: str | None) -> None:
+        """Note where `thinking=False` could not be said; effort "none" says it, by name or as what was asked."""
+        if request.thinking is False and effort != "none" and self.model.thinking != "never":
+            known = "cannot stop thinking" if self.model.thinking else "is not known to stop thinking"
+            self.add("thinking", f"{self.model.id} {known}; effort sets how long")
+
+    def cache_lifetime(self, request: CompletionRequest) -> None:
+        """Note a cache lifetime, on the request or on a block, for a vendor that caches by itself."""
+        contents = [message.content for message in request.messages if not isinstance(message.content, str)]
+        hints = [block.cache for content in contents for block in content]
+        if any(hint in ("5m", "1h") for hint in (request.cache, *hints)):
+            self.add("cache", "OpenAI caches by itself and sells no such lifetime; nothing was sent")
+
+    def effort(self, request: CompletionRequest, words: tuple[str, ...] | None = None) -> Effort | None:
+        """The effort to send: the asked one, else the nearest that this model knows, else None.
+
+        `words` are those of the API, for a model whose own levels are not known.
+        """
         wanted: Effort | None = request.effort
+        known = words if self.model.efforts is None else self.model.efforts
         if wanted is None and request.thinking is False and self.model.efforts and "none" in self.model.efforts:
             return "none"
-        if wanted is None or self.model.efforts is None or wanted in self.model.efforts:
+        if wanted is None or known is None or wanted in known:
             return wanted
-        if not self.model.efforts:
-            self.add("effort", f"{self.model.id} has no effort levels")
+        if not known:
+            if wanted != "none":
+                self.add("effort", f"{self.model.id} has no effort levels")
             return None
-        order: tuple[Effort, ...] = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-        nearest = min(
-            (level for level in order if level in self.model.efforts),
-            key=lambda level: abs(order.index(level) - order.index(wanted)),
-        )
+        # "none" is a switch, not the least of the levels: who asks for little thinking does not ask for none.
+        levels = [level for level in EFFORTS if level in known and level != "none"]
+        nearest = min(levels, key=lambda level: abs(EFFORTS.index(level) - EFFORTS.index(wanted)))
         self.add("effort", f"{self.model.id} has no {wanted!r}; sent {nearest!r}")
         return nearest
 
@@ -110,10 +127,21 @@ class Adjuster:
         return False
 
 
-def state_for(message: Message, vendor: str, wire: str) -> tuple[Any, ...] | None:
+def state_for(message: Message, vendor: str, wire: str) -> list[Any] | None:
     """The blocks to replay verbatim, where this very vendor and wire made them."""
     state: ProviderState | None = message.provider_state
-    return state.items if state is not None and (state.vendor, state.wire) == (vendor, wire) else None
+    if state is None or (state.vendor, state.wire) != (vendor, wire):
+        return None
+    return [plain(item) for item in state.items]
+
+
+def plain(value: Any) -> Any:
+    """A JSON value of its own: a body shares nothing with the request, so whoever changes one leaves the other alone."""
+    if isinstance(value, Mapping):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
 
 
 def number(source: Mapping[str, Any] | None, *names: str) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from lazybridge.core.types import (
     ToolDefinition,
     UsageStats,
 )
-from lazybridge.core.wire import Adjuster, SDKCall, joined, number, stop_reason
+from lazybridge.core.wire import Adjuster, SDKCall, joined, number, plain, stop_reason
 
 # Read 2026-11-22: openai 3.54.0 `types/chat/chat_completion.py`; "eos" and "model_length" are other vendors' words,
 # seen in recorded answers.
@@ -78,13 +78,12 @@ class ChatWire:
             body["metadata"] = dict(request.metadata)
         if request.service_tier is not None:
             body["service_tier"] = request.service_tier
-        if request.cache in ("5m", "1h"):
-            adjust.add("cache", "OpenAI caches by itself and sells no such lifetime; nothing was sent")
+        adjust.cache_lifetime(request)
         if stream:
             body["stream"] = True
             if self.stream_usage:
                 body["stream_options"] = {"include_usage": True}
-        body |= request.extra_body or {}
+        body |= plain(request.extra_body or {})
         return SDKCall(body, tuple(adjust.found))
 
     def _effort(self, request: CompletionRequest, model: ModelProfile, adjust: Adjuster) -> str | None:
@@ -93,11 +92,13 @@ class ChatWire:
                 request, {"effort": "this API has no such parameter", "thinking": "this API cannot switch it"}
             )
             return None
-        if request.thinking is not None and model.thinking == "never":
+        effort = adjust.effort(request)
+        if request.thinking and model.thinking == "never":
             adjust.add("thinking", f"{model.id} does not think")
         elif request.thinking:
             adjust.add("thinking", "Chat Completions shows no thinking and takes no budget; set effort instead")
-        return adjust.effort(request)
+        adjust.thinking_off(request, effort)
+        return effort
 
     def _response_format(self, output: OutputSchema, adjust: Adjuster) -> dict[str, Any]:
         if self.schema_mode == "json_object":
@@ -110,7 +111,11 @@ class ChatWire:
             )
         return {
             "type": "json_schema",
-            "json_schema": {"name": output.name, "schema": schema or dict(output.schema), "strict": schema is not None},
+            "json_schema": {
+                "name": output.name,
+                "schema": schema or plain(output.schema),
+                "strict": schema is not None,
+            },
         }
 
     def _messages(self, request: CompletionRequest, adjust: Adjuster) -> list[dict[str, Any]]:
@@ -118,14 +123,20 @@ class ChatWire:
         system = request.system_text
         if system is not None:
             messages.append({"role": self.system_role, "content": system})
+        media: list[ContentBlock] = []
         for message in request.messages:
+            if media and message.role is not Role.TOOL:
+                messages.append(_media_of_results(media, adjust))
+                media = []
             if message.role is Role.TOOL:
-                messages += _tool_result(message, adjust)
+                text = f"Error: {message.text}" if message.is_error else message.text
+                messages.append({"role": "tool", "tool_call_id": message.tool_call_id or "", "content": text})
+                media += [block for block in message.blocks if not isinstance(block, TextContent)]
             elif message.role is Role.ASSISTANT:
                 messages.append(_assistant(message))
             elif message.role is Role.USER:
                 messages.append({"role": "user", "content": _content(message, adjust)})
-        return messages
+        return [*messages, _media_of_results(media, adjust)] if media else messages
 
     def from_sdk_response(self, raw: Mapping[str, Any]) -> CompletionResponse:
         """What a `chat.completion` says."""
@@ -348,7 +359,7 @@ def _tools(request: CompletionRequest) -> dict[str, Any]:
 
 
 def _function(tool: ToolDefinition) -> dict[str, Any]:
-    function: dict[str, Any] = {"name": tool.name, "parameters": dict(tool.parameters)}
+    function: dict[str, Any] = {"name": tool.name, "parameters": plain(tool.parameters)}
     if tool.description:
         function["description"] = tool.description
     if tool.strict is not None:
@@ -373,14 +384,10 @@ def raw_arguments(call: ToolCall) -> str:
     return json.dumps(dict(call.arguments)) if call.raw_arguments is None else call.raw_arguments
 
 
-def _tool_result(message: Message, adjust: Adjuster) -> Iterable[dict[str, Any]]:
-    """A tool message holds text alone; media of a result follows as a user's turn."""
-    text = f"Error: {message.text}" if message.is_error else message.text
-    yield {"role": "tool", "tool_call_id": message.tool_call_id or "", "content": text}
-    media = [block for block in message.blocks if not isinstance(block, TextContent)]
-    if media:
-        adjust.add("tool result", "Chat Completions takes text in tool results; the media follows as a user's message")
-        yield {"role": "user", "content": _content(Message(Role.USER, tuple(media)), adjust)}
+def _media_of_results(media: list[ContentBlock], adjust: Adjuster) -> dict[str, Any]:
+    """A tool message holds text alone, and all results of a turn stand together: their media follows as a user's turn."""
+    adjust.add("tool result", "Chat Completions takes text in tool results; the media follows as a user's message")
+    return {"role": "user", "content": _content(Message(Role.USER, tuple(media)), adjust)}
 
 
 def _content(message: Message, adjust: Adjuster) -> str | list[dict[str, Any]]:

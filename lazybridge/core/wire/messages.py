@@ -23,7 +23,7 @@ from lazybridge.core.types import (
     ToolDefinition,
     UsageStats,
 )
-from lazybridge.core.wire import Adjuster, SDKCall, joined, number, state_for, stop_reason
+from lazybridge.core.wire import Adjuster, SDKCall, joined, number, plain, state_for, stop_reason
 
 # The type strings of anthropic 2.12.0 `types/tool_union_param.py`, read 2026-11-22.
 NATIVE_TOOLS: dict[NativeTool, dict[str, Any]] = {
@@ -44,6 +44,8 @@ _STOP_REASONS: dict[str, StopReason] = {
 _LEAST_BUDGET = 1024
 _USUAL_BUDGET = 8000
 _SERVICE_TIERS = ("auto", "standard_only")
+# The words of anthropic 2.12.0 `types/output_config_param.py`, for a model that no table knows.
+_EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class MessagesWire:
         body |= _metadata_and_tier(request, adjust)
         if stream:
             body["stream"] = True
-        body |= request.extra_body or {}
+        body |= plain(request.extra_body or {})
         return SDKCall(body, tuple(adjust.found))
 
     def _messages(self, request: CompletionRequest, adjust: Adjuster) -> list[dict[str, Any]]:
@@ -89,7 +91,9 @@ class MessagesWire:
             if message.role is Role.SYSTEM:
                 continue
             if message.role is Role.ASSISTANT:
-                messages.append({"role": "assistant", "content": self._assistant(message)})
+                said = self._assistant(message)
+                if said:  # an empty turn is refused, and the model does answer with one at times
+                    messages.append({"role": "assistant", "content": said})
                 continue
             content = [_result(message, adjust)] if message.role is Role.TOOL else _content(message, adjust)
             if (
@@ -106,13 +110,13 @@ class MessagesWire:
     def _assistant(self, message: Message) -> str | list[dict[str, Any]]:
         replayed = state_for(message, self.vendor, "messages")
         if replayed is not None:
-            return list(replayed)
+            # The API refuses empty text blocks, its own among them: https://github.com/anthropics/anthropic-sdk-python/issues/461
+            return [block for block in replayed if not (block.get("type") == "text" and not block.get("text"))]
         if not message.tool_calls:
             return message.text
-        # The API refuses empty text blocks.
         blocks: list[dict[str, Any]] = [{"type": "text", "text": message.text}] if message.text else []
         return blocks + [
-            {"type": "tool_use", "id": call.id, "name": call.name, "input": dict(call.arguments)}
+            {"type": "tool_use", "id": call.id, "name": call.name, "input": plain(call.arguments)}
             for call in message.tool_calls
         ]
 
@@ -215,7 +219,10 @@ _BROKEN = "_broken_input"
 
 def _response(raw: Mapping[str, Any], content: list[dict[str, Any]], vendor: str) -> CompletionResponse:
     calls = [
-        ToolCall.parse(block.get("id") or "", block.get("name") or "", block.pop(_BROKEN, None) or block.get("input"))
+        # The call's arguments are a copy: a tool that changes them must not change what is replayed.
+        ToolCall.parse(
+            block.get("id") or "", block.get("name") or "", block.pop(_BROKEN, None) or plain(block.get("input"))
+        )
         for block in content
         if block.get("type") == "tool_use"
     ]
@@ -275,17 +282,17 @@ def _thinking(request: CompletionRequest, model: ModelProfile, max_tokens: int, 
 
 def _output_config(request: CompletionRequest, adjust: Adjuster) -> dict[str, Any]:
     config: dict[str, Any] = {}
-    effort = None if request.effort == "none" else adjust.effort(request)
+    effort = None if request.effort == "none" else adjust.effort(request, _EFFORTS)
     if effort is not None:
         config["effort"] = effort
     if request.output_schema is not None:
-        config["format"] = {"type": "json_schema", "schema": structured.closed(request.output_schema.schema)}
+        config["format"] = {"type": "json_schema", "schema": structured.described(request.output_schema.schema)}
     return {"output_config": config} if config else {}
 
 
 def _tools(request: CompletionRequest, model: ModelProfile, adjust: Adjuster) -> dict[str, Any]:
     tools = [_function(tool) for tool in request.tools]
-    tools += [dict(NATIVE_TOOLS[tool]) for tool in request.native_tools]
+    tools += [plain(NATIVE_TOOLS[tool]) for tool in request.native_tools]
     if not tools:
         return {}
     choice: dict[str, Any] = {}
@@ -301,7 +308,7 @@ def _tools(request: CompletionRequest, model: ModelProfile, adjust: Adjuster) ->
 
 
 def _function(tool: ToolDefinition) -> dict[str, Any]:
-    function: dict[str, Any] = {"name": tool.name, "input_schema": dict(tool.parameters)}
+    function: dict[str, Any] = {"name": tool.name, "input_schema": plain(tool.parameters)}
     if tool.description:
         function["description"] = tool.description
     if tool.strict is not None:
@@ -348,6 +355,8 @@ def _content(message: Message, adjust: Adjuster) -> str | list[dict[str, Any]]:
 def _part(block: ContentBlock, adjust: Adjuster) -> dict[str, Any] | None:
     part: dict[str, Any]
     if isinstance(block, TextContent):
+        if not block.text:
+            return None  # refused by the API
         part = {"type": "text", "text": block.text}
     elif isinstance(block, ImageContent):
         if adjust.blind("image"):
@@ -376,9 +385,6 @@ def _document_source(block: DocumentContent) -> dict[str, Any]:
 def _source(block: ImageContent | DocumentContent) -> dict[str, Any]:
     if block.file_id:
         return {"type": "file", "file_id": block.file_id}
-    if block.url and block.url.startswith("data:"):
-        media_type, _, data = block.url[5:].partition(";base64,")
-        return {"type": "base64", "media_type": media_type, "data": data}
     if block.url:
         return {"type": "url", "url": block.url}
     return {"type": "base64", "media_type": block.media_type, "data": block.base64}

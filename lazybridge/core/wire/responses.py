@@ -23,7 +23,7 @@ from lazybridge.core.types import (
     ToolDefinition,
     UsageStats,
 )
-from lazybridge.core.wire import Adjuster, SDKCall, joined, number, state_for, stop_reason
+from lazybridge.core.wire import Adjuster, SDKCall, joined, number, plain, state_for, stop_reason
 from lazybridge.core.wire.chat import raw_arguments, tool_choice
 
 NATIVE_TOOLS: dict[NativeTool, dict[str, Any]] = {
@@ -43,6 +43,8 @@ _THINKING_DELTAS = frozenset({"response.reasoning_summary_text.delta", "response
 _TERMINAL = frozenset(
     {"response.completed", "response.incomplete", "response.failed", "response.cancelled", "response.done"}
 )
+# The answer to a request with `background` comes before the model has written it.
+_NOT_ENDED = frozenset({"queued", "in_progress"})
 # Words of `status` and of `incomplete_details.reason`.
 _STOP_REASONS: dict[str, StopReason] = {
     "completed": "end_turn",
@@ -79,11 +81,10 @@ class ResponsesWire:
             body["metadata"] = dict(request.metadata)
         if request.service_tier is not None:
             body["service_tier"] = request.service_tier
-        if request.cache in ("5m", "1h"):
-            adjust.add("cache", "OpenAI caches by itself and sells no such lifetime; nothing was sent")
+        adjust.cache_lifetime(request)
         if stream:
             body["stream"] = True
-        body |= request.extra_body or {}
+        body |= plain(request.extra_body or {})
         return SDKCall(body, tuple(adjust.found))
 
     def _input(self, request: CompletionRequest, adjust: Adjuster) -> list[dict[str, Any]]:
@@ -228,6 +229,8 @@ def _stop(raw: Mapping[str, Any], calls: list[ToolCall], refusal: str, vendor: s
     word = raw.get("status")
     if word == "incomplete":
         word = (raw.get("incomplete_details") or {}).get("reason")
+    if word in _NOT_ENDED:
+        return None
     reason = stop_reason(word, _STOP_REASONS, vendor)
     return "tool_use" if calls and reason == "end_turn" else reason
 
@@ -245,8 +248,7 @@ def _reasoning(request: CompletionRequest, model: ModelProfile, effort: str | No
         reasoning["summary"] = "auto"
         if request.thinking is not True:
             adjust.add("thinking", "OpenAI takes no budget in tokens; a summary was asked for, set effort instead")
-    elif request.thinking is False and model.thinking == "effort" and effort != "none":
-        adjust.add("thinking", f"{model.id} cannot stop thinking; effort sets how long")
+    adjust.thinking_off(request, effort)
     body: dict[str, Any] = {"reasoning": reasoning} if reasoning else {}
     if model.thinking is not None:
         body["store"] = False
@@ -257,7 +259,7 @@ def _reasoning(request: CompletionRequest, model: ModelProfile, effort: str | No
 
 def _tools(request: CompletionRequest) -> dict[str, Any]:
     tools = [_function(tool) for tool in request.tools]
-    tools += [dict(NATIVE_TOOLS[tool]) for tool in request.native_tools]
+    tools += [plain(NATIVE_TOOLS[tool]) for tool in request.native_tools]
     if not tools:
         return {}
     body: dict[str, Any] = {"tools": tools}
@@ -270,7 +272,12 @@ def _tools(request: CompletionRequest) -> dict[str, Any]:
 
 def _function(tool: ToolDefinition) -> dict[str, Any]:
     # `strict` is true by default in this API, unlike in Chat Completions, and then refuses optional parameters.
-    function = {"type": "function", "name": tool.name, "parameters": dict(tool.parameters), "strict": bool(tool.strict)}
+    function = {
+        "type": "function",
+        "name": tool.name,
+        "parameters": plain(tool.parameters),
+        "strict": bool(tool.strict),
+    }
     return {**function, "description": tool.description} if tool.description else function
 
 
@@ -283,7 +290,7 @@ def _format(request: CompletionRequest, adjust: Adjuster) -> dict[str, Any]:
     return {
         "type": "json_schema",
         "name": output.name,
-        "schema": schema or dict(output.schema),
+        "schema": schema or plain(output.schema),
         "strict": schema is not None,
     }
 
@@ -296,10 +303,10 @@ def _assistant(message: Message) -> Iterable[dict[str, Any]]:
 
 
 def _result(message: Message, adjust: Adjuster) -> str | list[dict[str, Any]]:
-    prefix = "Error: " if message.is_error else ""
     if all(isinstance(block, TextContent) for block in message.blocks):
-        return prefix + message.text
-    return [part for block in message.blocks if (part := _part(block, adjust)) is not None]
+        return f"Error: {message.text}" if message.is_error else message.text
+    blocks = (TextContent("Error:"), *message.blocks) if message.is_error else message.blocks
+    return [part for block in blocks if (part := _part(block, adjust)) is not None]
 
 
 def _content(message: Message, adjust: Adjuster) -> str | list[dict[str, Any]]:

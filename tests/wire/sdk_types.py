@@ -1,0 +1,108 @@
+"""Checks a request body against the SDK's own TypedDict, with unknown keys forbidden at every level.
+
+pydantic alone is too kind here: it lets unknown keys through, coerces, takes the SDK's answer models where a body may
+hold only JSON, and reads `Iterable[...]` fields lazily, so that nothing inside them is looked at. So its schema of the
+SDK's type is taken and tightened; the SDK's classes are left as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import SchemaValidator
+
+# Fields that a vendor takes and its SDK's types do not have yet, as (wire, path, source). Empty: every body fits.
+EXTENSIONS: frozenset[tuple[str, str, str]] = frozenset()
+
+
+def body_errors(wire: str, body: Mapping[str, Any]) -> list[str]:
+    """What does not fit, as "path: reason"; empty for a body that the SDK's types allow.
+
+    `wire` is "chat", "responses" or "messages"; the streaming type is taken where the body streams.
+    """
+    try:
+        validator(wire, bool(body.get("stream"))).validate_python(body)
+    except ValidationError as exc:
+        return _told(exc)
+    return []
+
+
+def _told(exc: ValidationError) -> list[str]:
+    """The errors, without those of a union's members that are plainly not meant: their `type` or `role` is another."""
+    errors = exc.errors(include_url=False, include_input=False, include_context=False)
+    others = [error["loc"][:-1] for error in errors if _names_another_member(error)]
+    meant = [
+        error
+        for error in errors
+        if error["type"] not in ("is_instance_of", "string_type")
+        and not any(error["loc"][: len(prefix)] == prefix for prefix in others)
+    ]
+    return [f"{'.'.join(str(part)[:60] for part in error['loc'])}: {error['msg']}" for error in meant or errors]
+
+
+def _names_another_member(error: Any) -> bool:
+    place = error["loc"]
+    return error["type"] == "literal_error" and place[-1] in ("type", "role") and isinstance(place[-2], str)
+
+
+@cache
+def validator(wire: str, stream: bool) -> SchemaValidator:
+    """The tightened validator of one SDK type."""
+    return SchemaValidator(tightened_schema(wire, stream))
+
+
+def tightened_schema(wire: str, stream: bool) -> Any:
+    """pydantic's core schema of the SDK's type: unknown keys forbidden, no coercion, iterables read to their end."""
+    config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
+    # A TypedDict without a config of its own takes that of what stands around it.
+    whole = TypeAdapter(list[_params(wire, stream)], config=config).core_schema  # type: ignore[misc]
+    return _item(_tight(whole))
+
+
+def _params(wire: str, stream: bool) -> Any:
+    if wire == "chat":
+        from openai.types.chat import completion_create_params as chat
+
+        return chat.CompletionCreateParamsStreaming if stream else chat.CompletionCreateParamsNonStreaming
+    if wire == "responses":
+        from openai.types.responses import response_create_params as responses
+
+        return responses.ResponseCreateParamsStreaming if stream else responses.ResponseCreateParamsNonStreaming
+    from anthropic.types import message_create_params as messages
+
+    return messages.MessageCreateParamsStreaming if stream else messages.MessageCreateParamsNonStreaming
+
+
+def _tight(node: Any) -> Any:
+    """The same schema without its three ways out: lazy iterables, open objects, and the SDK's answer models as input."""
+    if isinstance(node, list):
+        return [_tight(item) for item in node]
+    if isinstance(node, tuple):
+        return tuple(_tight(item) for item in node)
+    if not isinstance(node, dict):
+        return node
+    kind = node.get("type")
+    if kind == "model":  # anthropic takes its own answer objects back; a JSON body holds none
+        return {"type": "is-instance", "cls": node["cls"], **({"ref": node["ref"]} if "ref" in node else {})}
+    result = {name: _tight(value) for name, value in node.items()}
+    if kind == "generator":
+        result["type"] = "list"
+    if kind == "typed-dict" and not _open(node):
+        result["extra_behavior"] = "forbid"
+    return result
+
+
+def _open(node: dict[str, Any]) -> bool:
+    """Whether the SDK itself says that more keys may stand here: only the root of a tool's JSON schema."""
+    return (node.get("config") or {}).get("extra_fields_behavior") == "allow"
+
+
+def _item(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of the list's item, beside its definitions."""
+    if schema["type"] == "definitions":
+        return {**schema, "schema": _item(schema["schema"])}
+    item: dict[str, Any] = schema["items_schema"]
+    return item
