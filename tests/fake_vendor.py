@@ -36,6 +36,7 @@ class FakeVendor:
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []
         self.hung_up = threading.Event()
+        self.connections = 0
         self.pieces: tuple[str, ...] = PIECES
         self.tool_call: dict[str, Any] | None = None
         self._faults: deque[Fault] = deque()
@@ -83,6 +84,10 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     vendor: FakeVendor
     protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        self.vendor.connections += 1
+        super().setup()
 
     def log_message(self, format: str, *args: Any) -> None:
         pass

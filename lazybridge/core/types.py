@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Literal, Self
 
 from lazybridge.core.content import CacheHint, ContentBlock, TextContent, attachment, blocks_of
@@ -28,6 +29,9 @@ class Role(StrEnum):
     USER = "user"
     ASSISTANT = "assistant"
     TOOL = "tool"
+
+
+SYSTEM, USER, ASSISTANT, TOOL = Role  # looking a member up on its enum costs ten times a global
 
 
 class NativeTool(StrEnum):
@@ -208,12 +212,12 @@ class CompletionRequest:
         if self.max_tokens is not None and self.max_tokens < 1:
             raise ValueError(f"max_tokens must be at least 1, got {self.max_tokens!r}")
 
-    @property
+    @cached_property
     def system_text(self) -> str | None:
         """`system` and every system message, joined by blank lines; None where there is none."""
         parts = [self.system] if self.system else []
-        parts += [message.text for message in self.messages if message.role is Role.SYSTEM]
-        return "\n\n".join(parts) or None
+        parts += [message.text for message in self.messages if message.role is SYSTEM]
+        return "\n\n".join(filter(None, parts)) or None
 
 
 _NUMBERS: dict[str, tuple[type, ...]] = {
@@ -289,6 +293,8 @@ class _LazyRaw:
         if instance is None:
             return None  # what a dataclass takes as the default
         value = instance.__dict__.get("raw")
+        if value is self:  # the dataclass's own default
+            return None
         if isinstance(value, RawAnswer):
             value = instance.__dict__["raw"] = value.typed()
         return value

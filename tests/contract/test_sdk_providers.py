@@ -148,6 +148,16 @@ def test_raw_is_the_sdks_own_object(build: Build, kind: Kind) -> None:
     assert raw.id
 
 
+def test_a_streams_raw_is_the_sdks_own_object_too(build: Build, kind: Kind) -> None:
+    response = list(build().stream(request_for(kind)))[-1].response
+    assert response is not None
+    if kind.options.get("api") == "chat":
+        assert response.raw is None  # chunks do not add up to a completion of the SDK
+    else:
+        assert type(response.raw).__module__.split(".")[0] == kind.provider
+        assert response.raw.usage.output_tokens == 5
+
+
 def test_extra_headers_and_body_reach_the_vendor(build: Build, kind: Kind, vendor: FakeVendor) -> None:
     build().complete(request_for(kind, extra_headers={"x-team": "blue"}, extra_body={"top_k": 3}))
     assert vendor.requests[0]["headers"]["x-team"] == "blue"
@@ -160,3 +170,20 @@ def test_an_answer_that_is_not_json_is_a_server_error(build: Build, kind: Kind, 
     vendor.fail(Fault(status=200, body=b"<html>gateway</html>"))
     with pytest.raises(ServerError, match="not JSON"):
         build().complete(request_for(kind))
+
+
+def test_calls_and_streams_share_one_connection(build: Build, kind: Kind, vendor: FakeVendor) -> None:
+    provider = build()
+    for _ in range(3):
+        list(provider.stream(request_for(kind)))
+        provider.complete(request_for(kind))
+    assert vendor.connections == 1
+
+
+async def test_async_calls_and_streams_share_one_connection(build: Build, kind: Kind, vendor: FakeVendor) -> None:
+    provider = build()
+    for _ in range(3):
+        await collect(provider, request_for(kind))
+        await provider.acomplete(request_for(kind))
+    await provider.aclose()  # type: ignore[attr-defined]
+    assert vendor.connections == 1

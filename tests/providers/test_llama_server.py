@@ -80,7 +80,14 @@ def test_a_prompt_longer_than_the_model_reads_is_told_as_such(llama_server: Llam
 def test_a_schema_is_enforced_by_the_server(llama_server: LlamaServer) -> None:
     schema = {"type": "object", "properties": {"city": {"type": "string", "maxLength": 20}}, "required": ["city"]}
     provider = KINDS["chat"]
-    agent = Agent("smollm2", provider=provider.provider, api="chat", api_key=llama_server.key, base_url=f"{llama_server.url}/v1", output=schema)
+    agent = Agent(
+        "smollm2",
+        provider=provider.provider,
+        api="chat",
+        api_key=llama_server.key,
+        base_url=f"{llama_server.url}/v1",
+        output=schema,
+    )
     payload = agent("The capital of France.", max_tokens=40, temperature=0).payload
     assert set(payload) == {"city"}
     agent.close()

@@ -149,8 +149,8 @@ def _kind(exc: BaseException | None, status: int | None, words: Iterable[str], m
         if message.startswith(prefix):
             return kind
     # A generic word (`invalid_request_error` on a 404) must not hide what the status says.
-    named = [_BY_WORD[word.lower()] for word in words if word.lower() in _BY_WORD]
-    specific = [kind for kind in named if kind not in ("invalid_request", "server")]
+    named: list[ErrorKind] = [_BY_WORD[word.lower()] for word in words if word.lower() in _BY_WORD]
+    specific: list[ErrorKind] = [kind for kind in named if kind not in ("invalid_request", "server")]
     if specific:
         return specific[0]
     if status is not None and status >= 400:

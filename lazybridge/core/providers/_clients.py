@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.request import getproxies
 from weakref import WeakKeyDictionary
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 # after which every call of a quiet program would pay for TCP and TLS again.
 _MAX_CONNECTIONS, _MAX_KEEPALIVE, _KEEPALIVE_SECONDS = 1000, 100, 60.0
 _CONNECT_SECONDS, _TOTAL_SECONDS = 5.0, 600.0
+_DRAIN_SECONDS = 0.5
 
 
 @cache
@@ -64,6 +66,25 @@ def async_http_client(aiohttp_client: type[httpx2.AsyncClient]) -> httpx2.AsyncC
         except RuntimeError:  # the SDK's stand-in for a missing aiohttp
             pass
     return httpx2.AsyncClient(**_settings())
+
+
+def drain(response: httpx2.Response) -> None:
+    """Read what follows the terminal event of a stream, so that its connection can be used again."""
+    import httpx2
+
+    with suppress(httpx2.HTTPError, httpx2.StreamError, OSError):
+        for _ in cast("Iterator[bytes]", response.stream):
+            pass
+
+
+async def adrain(response: httpx2.Response) -> None:
+    """`drain`, for as long as is worth waiting."""
+    import httpx2
+
+    with suppress(httpx2.HTTPError, httpx2.StreamError, OSError):  # TimeoutError is an OSError
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            async for _ in cast("AsyncIterator[bytes]", response.stream):
+                pass
 
 
 class LoopClients:

@@ -16,10 +16,10 @@ from typing import Any, ClassVar, Self
 
 from lazybridge.core import catalogue, pricing
 from lazybridge.core.errors import ConfigurationError, ServerError, UnsupportedFeatureError
-from lazybridge.core.providers._clients import LoopClients
+from lazybridge.core.providers._clients import LoopClients, adrain, drain
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.types import Adjustment, CompletionRequest, CompletionResponse, RawAnswer, StreamChunk, UsageStats
-from lazybridge.core.wire import SDKCall, Wire
+from lazybridge.core.wire import Accumulator, SDKCall, Wire
 
 _announced: set[tuple[str, str, str]] = set()
 
@@ -114,7 +114,8 @@ class SDKProvider(BaseProvider):
                     yield chunk
                 if state.done:
                     break
-            yield self._final(request, wire, call, state.finish(), events.response.headers)
+            yield self._final(request, wire, call, state, events.response.headers)
+            drain(events.response)
 
     async def astream(self, request: CompletionRequest) -> AsyncGenerator[StreamChunk, None]:
         """`stream`, on the running event loop."""
@@ -130,7 +131,8 @@ class SDKProvider(BaseProvider):
                     yield chunk
                 if state.done:
                     break
-            yield self._final(request, wire, call, state.finish(), events.response.headers)
+            yield self._final(request, wire, call, state, events.response.headers)
+            await adrain(events.response)
 
     @abstractmethod
     def _stream_class(self, asynchronous: bool) -> Any:
@@ -171,13 +173,11 @@ class SDKProvider(BaseProvider):
         return self._finished(request, call, response, http.headers)
 
     def _final(
-        self,
-        request: CompletionRequest,
-        wire: Wire,
-        call: SDKCall,
-        response: CompletionResponse,
-        headers: Mapping[str, str],
+        self, request: CompletionRequest, wire: Wire, call: SDKCall, state: Accumulator, headers: Mapping[str, str]
     ) -> StreamChunk:
+        response = state.finish()
+        if state.raw is not None:
+            response.raw = RawAnswer(state.raw, lambda json: self._build_raw(json, wire))
         self._finished(request, call, response, headers)
         return StreamChunk(
             tool_calls=response.tool_calls,

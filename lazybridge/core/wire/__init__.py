@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from lazybridge.core.catalogue import ModelProfile
+from lazybridge.core.content import ContentBlock, TextContent
 from lazybridge.core.types import (
     EFFORTS,
     Adjustment,
@@ -28,15 +29,26 @@ class SDKCall(NamedTuple):
 
 
 class Accumulator(Protocol):
-    """Folds the events of one stream. `done` is True once the terminal event was seen and nothing more is worth reading."""
+    """Folds the events of one stream.
+
+    `done` is True once the terminal event was seen and nothing more is worth reading; `raw` is then the whole answer as
+    the vendor's JSON, where the wire's events add up to one.
+    """
 
     done: bool
 
+    @property
+    def raw(self) -> Mapping[str, Any] | None:
+        """The whole answer as JSON, or None."""
+        ...
+
     def feed(self, event: Mapping[str, Any]) -> StreamChunk | None:
         """A piece to hand out, or None; raises ProviderError for an error inside the stream."""
+        ...
 
     def finish(self) -> CompletionResponse:
         """The whole answer; raises StreamTruncated where the terminal event never came."""
+        ...
 
 
 class Wire(Protocol):
@@ -45,15 +57,19 @@ class Wire(Protocol):
     @property
     def path(self) -> str:
         """Where the SDK's `post` sends it."""
+        ...
 
     def to_sdk_kwargs(self, request: CompletionRequest, model: ModelProfile, stream: bool) -> SDKCall:
         """The body to send for a request."""
+        ...
 
     def from_sdk_response(self, raw: Mapping[str, Any]) -> CompletionResponse:
         """What a whole answer says."""
+        ...
 
     def accumulator(self) -> Accumulator:
         """A fresh fold for one stream."""
+        ...
 
 
 class Adjuster:
@@ -113,10 +129,15 @@ class Adjuster:
                 self.add("effort", f"{self.model.id} has no effort levels")
             return None
         # "none" is a switch, not the least of the levels: who asks for little thinking does not ask for none.
-        levels = [level for level in EFFORTS if level in known and level != "none"]
+        levels: list[Effort] = [level for level in EFFORTS if level in known and level != "none"]
         nearest = min(levels, key=lambda level: abs(EFFORTS.index(level) - EFFORTS.index(wanted)))
         self.add("effort", f"{self.model.id} has no {wanted!r}; sent {nearest!r}")
         return nearest
+
+    def without_tools(self, request: CompletionRequest) -> None:
+        """Note a forced choice among no tools."""
+        if request.tool_choice not in (None, "auto", "none"):
+            self.add("tool_choice", f"there are no tools to choose {request.tool_choice!r} from")
 
     def blind(self, kind: str) -> bool:
         """Whether this model is known not to take images, audio or documents; the block is then left out."""
@@ -135,13 +156,32 @@ def state_for(message: Message, vendor: str, wire: str) -> list[Any] | None:
     return [plain(item) for item in state.items]
 
 
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
 def plain(value: Any) -> Any:
     """A JSON value of its own: a body shares nothing with the request, so whoever changes one leaves the other alone."""
-    if isinstance(value, Mapping):
+    kind = type(value)
+    if kind in _SCALARS:  # most of a body; the checks below cost ten times as much
+        return value
+    if kind is dict or isinstance(value, Mapping):
         return {name: plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     return value
+
+
+def content_of(
+    message: Message, part: Callable[[ContentBlock, Adjuster], dict[str, Any] | None], adjust: Adjuster
+) -> str | list[dict[str, Any]]:
+    """A message's content in the vendor's parts. Where all of it was left out a note stands for it, for the vendors
+    refuse an empty message."""
+    if isinstance(message.content, str):
+        return message.content
+    parts = [made for block in message.content if (made := part(block, adjust)) is not None]
+    if parts or all(isinstance(block, TextContent) for block in message.content):
+        return parts
+    return "(an attachment was left out)"
 
 
 def number(source: Mapping[str, Any] | None, *names: str) -> int | None:

@@ -11,19 +11,21 @@ from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.content import AudioContent, CacheHint, ContentBlock, DocumentContent, ImageContent, TextContent
 from lazybridge.core.errors import StreamTruncated, error_in_body
 from lazybridge.core.types import (
+    ASSISTANT,
+    SYSTEM,
+    TOOL,
     CompletionRequest,
     CompletionResponse,
     Message,
     NativeTool,
     ProviderState,
-    Role,
     StopReason,
     StreamChunk,
     ToolCall,
     ToolDefinition,
     UsageStats,
 )
-from lazybridge.core.wire import Adjuster, SDKCall, joined, number, plain, state_for, stop_reason
+from lazybridge.core.wire import Adjuster, SDKCall, content_of, joined, number, plain, state_for, stop_reason
 
 # The type strings of anthropic 2.12.0 `types/tool_union_param.py`, read 2026-11-22.
 NATIVE_TOOLS: dict[NativeTool, dict[str, Any]] = {
@@ -88,14 +90,14 @@ class MessagesWire:
         """Turns alternate; tool results are blocks of a user's turn, and all results of one turn stand in one message."""
         messages: list[dict[str, Any]] = []
         for message in request.messages:
-            if message.role is Role.SYSTEM:
+            if message.role is SYSTEM:
                 continue
-            if message.role is Role.ASSISTANT:
+            if message.role is ASSISTANT:
                 said = self._assistant(message)
                 if said:  # an empty turn is refused, and the model does answer with one at times
                     messages.append({"role": "assistant", "content": said})
                 continue
-            content = [_result(message, adjust)] if message.role is Role.TOOL else _content(message, adjust)
+            content = [_result(message, adjust)] if message.role is TOOL else content_of(message, _part, adjust)
             if (
                 messages
                 and messages[-1]["role"] == "user"
@@ -137,6 +139,7 @@ class MessagesAccumulator:
     def __init__(self, vendor: str) -> None:
         self.vendor = vendor
         self.done = False
+        self.raw: Mapping[str, Any] | None = None
         self.message: dict[str, Any] = {}
         self.blocks: dict[int, dict[str, Any]] = {}
         self.pieces: dict[tuple[int, str], list[str]] = {}
@@ -197,7 +200,8 @@ class MessagesAccumulator:
             error = StreamTruncated("the stream ended without message_stop", provider=self.vendor, model=model)
             error.partial_text = joined(block.get("text") or "" for block in content if block.get("type") == "text")
             raise error
-        return _response({**self.message, "content": content}, content, self.vendor)
+        self.raw = {**self.message, "content": content}
+        return _response(self.raw, content, self.vendor)
 
     def _whole(self, index: int) -> dict[str, Any]:
         block = dict(self.blocks[index])
@@ -294,6 +298,7 @@ def _tools(request: CompletionRequest, model: ModelProfile, adjust: Adjuster) ->
     tools = [_function(tool) for tool in request.tools]
     tools += [plain(NATIVE_TOOLS[tool]) for tool in request.native_tools]
     if not tools:
+        adjust.without_tools(request)
         return {}
     choice: dict[str, Any] = {}
     if request.tool_choice is not None:
@@ -339,17 +344,11 @@ def _cache_control(cache: CacheHint) -> dict[str, Any]:
 
 
 def _result(message: Message, adjust: Adjuster) -> dict[str, Any]:
-    content = _content(message, adjust)
+    content = content_of(message, _part, adjust)
     if message.is_error and not content:
         content = "the tool failed without a message"  # an error without content is refused
     result: dict[str, Any] = {"type": "tool_result", "tool_use_id": message.tool_call_id or "", "content": content}
     return {**result, "is_error": True} if message.is_error else result
-
-
-def _content(message: Message, adjust: Adjuster) -> str | list[dict[str, Any]]:
-    if isinstance(message.content, str):
-        return message.content
-    return [part for block in message.content if (part := _part(block, adjust)) is not None]
 
 
 def _part(block: ContentBlock, adjust: Adjuster) -> dict[str, Any] | None:

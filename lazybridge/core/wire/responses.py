@@ -11,19 +11,21 @@ from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.content import AudioContent, ContentBlock, DocumentContent, ImageContent, TextContent
 from lazybridge.core.errors import StreamTruncated, error_in_body
 from lazybridge.core.types import (
+    ASSISTANT,
+    TOOL,
+    USER,
     CompletionRequest,
     CompletionResponse,
     Message,
     NativeTool,
     ProviderState,
-    Role,
     StopReason,
     StreamChunk,
     ToolCall,
     ToolDefinition,
     UsageStats,
 )
-from lazybridge.core.wire import Adjuster, SDKCall, joined, number, plain, state_for, stop_reason
+from lazybridge.core.wire import Adjuster, SDKCall, content_of, joined, number, plain, state_for, stop_reason
 from lazybridge.core.wire.chat import raw_arguments, tool_choice
 
 NATIVE_TOOLS: dict[NativeTool, dict[str, Any]] = {
@@ -74,7 +76,7 @@ class ResponsesWire:
             body["max_output_tokens"] = request.max_tokens
         body |= adjust.sampling(request, effort or ("none" if model.thinking == "never" else None))
         body |= _reasoning(request, model, effort, adjust)
-        body |= _tools(request)
+        body |= _tools(request, adjust)
         if request.output_schema is not None:
             body["text"] = {"format": _format(request, adjust)}
         if request.metadata is not None:
@@ -90,9 +92,9 @@ class ResponsesWire:
     def _input(self, request: CompletionRequest, adjust: Adjuster) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = []
         for message in request.messages:
-            if message.role is Role.USER:
-                items.append({"role": "user", "content": _content(message, adjust)})
-            elif message.role is Role.TOOL:
+            if message.role is USER:
+                items.append({"role": "user", "content": content_of(message, _part, adjust)})
+            elif message.role is TOOL:
                 items.append(
                     {
                         "type": "function_call_output",
@@ -100,7 +102,7 @@ class ResponsesWire:
                         "output": _result(message, adjust),
                     }
                 )
-            elif message.role is Role.ASSISTANT:
+            elif message.role is ASSISTANT:
                 replayed = state_for(message, self.vendor, "responses")
                 items += replayed if replayed is not None else _assistant(message)
         return items
@@ -136,6 +138,7 @@ class ResponsesAccumulator:
     def __init__(self, wire: ResponsesWire) -> None:
         self.wire = wire
         self.done = False
+        self.raw: Mapping[str, Any] | None = None
         self.model: str | None = None
         self.text: list[str] = []
         self.items: dict[int, dict[str, Any]] = {}
@@ -170,6 +173,7 @@ class ResponsesAccumulator:
             raise error
         if not self.final.get("output"):  # some gateways leave the last event's output empty
             self.final["output"] = [self.items[index] for index in sorted(self.items)]
+        self.raw = self.final
         return self.wire.from_sdk_response(self.final)
 
 
@@ -257,10 +261,11 @@ def _reasoning(request: CompletionRequest, model: ModelProfile, effort: str | No
     return body
 
 
-def _tools(request: CompletionRequest) -> dict[str, Any]:
+def _tools(request: CompletionRequest, adjust: Adjuster) -> dict[str, Any]:
     tools = [_function(tool) for tool in request.tools]
     tools += [plain(NATIVE_TOOLS[tool]) for tool in request.native_tools]
     if not tools:
+        adjust.without_tools(request)
         return {}
     body: dict[str, Any] = {"tools": tools}
     if request.tool_choice is not None:
@@ -307,12 +312,6 @@ def _result(message: Message, adjust: Adjuster) -> str | list[dict[str, Any]]:
         return f"Error: {message.text}" if message.is_error else message.text
     blocks = (TextContent("Error:"), *message.blocks) if message.is_error else message.blocks
     return [part for block in blocks if (part := _part(block, adjust)) is not None]
-
-
-def _content(message: Message, adjust: Adjuster) -> str | list[dict[str, Any]]:
-    if isinstance(message.content, str):
-        return message.content
-    return [part for block in message.content if (part := _part(block, adjust)) is not None]
 
 
 def _part(block: ContentBlock, adjust: Adjuster) -> dict[str, Any] | None:

@@ -1,0 +1,225 @@
+"""What Chat Completions answer: whole, or streamed in pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lazybridge.core.errors import StreamTruncated, error_in_body
+from lazybridge.core.types import CompletionResponse, StopReason, StreamChunk, ToolCall, UsageStats
+from lazybridge.core.wire import joined, number, stop_reason
+
+# Read 2026-11-22: openai 3.54.0 `types/chat/chat_completion.py`; "eos" and "model_length" are other vendors' words,
+# seen in recorded answers.
+_STOP_REASONS: dict[str, StopReason] = {
+    "stop": "end_turn",
+    "eos": "end_turn",
+    "length": "max_tokens",
+    "model_length": "max_tokens",
+    "tool_calls": "tool_use",
+    "function_call": "tool_use",
+    "content_filter": "content_filter",
+    "error": "error",
+}
+
+
+def answer_of(raw: Mapping[str, Any], vendor: str) -> CompletionResponse:
+    """What a `chat.completion` says."""
+    if raw.get("error"):
+        raise error_in_body(raw["error"], provider=vendor, model=raw.get("model"))
+    choices = sorted(raw.get("choices") or [], key=lambda choice: choice.get("index") or 0)
+    choice: Mapping[str, Any] = choices[0] if choices else {}
+    message: Mapping[str, Any] = choice.get("message") or {}
+    text, thinking = _text_and_thinking(message)
+    refusal = message.get("refusal") or ""
+    calls = [_call(call, index) for index, call in enumerate(message.get("tool_calls") or [])]
+    if message.get("function_call"):
+        calls.append(_call({"function": message["function_call"]}, len(calls)))
+    return CompletionResponse(
+        content=text or refusal,
+        thinking=thinking,
+        tool_calls=calls,
+        stop_reason=_stop_reason(choice.get("finish_reason"), calls, refusal, vendor),
+        model=raw.get("model"),
+        usage=usage_of(raw),
+    )
+
+
+class ChatAccumulator:
+    """Folds `chat.completion.chunk` events."""
+
+    def __init__(self, vendor: str) -> None:
+        self.vendor = vendor
+        self.done = False
+        self.raw: Mapping[str, Any] | None = None
+        self.model: str | None = None
+        self.text: list[str] = []
+        self.thinking: list[str] = []
+        self.refusal: list[str] = []
+        self.calls = _CallFragments()
+        self.finish_reason: str | None = None
+        self.usage: dict[str, Any] = {}
+
+    def feed(self, event: Mapping[str, Any]) -> StreamChunk | None:
+        """A chunk with text or thinking, or None."""
+        if event.get("error"):
+            raise error_in_body(event["error"], provider=self.vendor, model=self.model)
+        self.model = self.model or event.get("model") or None
+        # Usage may repeat before the end (xAI, OpenRouter, Perplexity), and Groq nests it: the last one counts.
+        usage = event.get("usage") or (event.get("x_groq") or {}).get("usage")
+        if usage:
+            self.usage["usage"] = usage
+        if event.get("service_tier"):
+            self.usage["service_tier"] = event["service_tier"]
+        text = thinking = ""
+        choices = event.get("choices")
+        # OpenAI's trailer: usage alone, after the finish reason. Others may send more, and are read to the end.
+        self.done = choices == [] and bool(usage) and self.finish_reason is not None
+        for choice in choices or []:
+            if choice.get("index"):
+                continue
+            delta = choice.get("delta") or {}
+            new_text, new_thinking = _text_and_thinking(delta)
+            if delta.get("refusal"):
+                self.refusal.append(delta["refusal"])
+                new_text += delta["refusal"]
+            elif new_text:
+                self.text.append(new_text)
+            if new_thinking:
+                self.thinking.append(new_thinking)
+            text += new_text
+            thinking += new_thinking
+            for fragment in delta.get("tool_calls") or []:
+                self.calls.add(fragment)
+            if delta.get("function_call"):
+                self.calls.add({"index": 0, "function": delta["function_call"]})
+            self.finish_reason = choice.get("finish_reason") or self.finish_reason
+        return StreamChunk(delta=text, thinking_delta=thinking, model=self.model) if text or thinking else None
+
+    def finish(self) -> CompletionResponse:
+        """The whole answer; a stream without a finish reason was cut."""
+        refusal = joined(self.refusal)
+        text = joined(self.text) or refusal
+        if self.finish_reason is None:
+            error = StreamTruncated("the stream ended without a finish reason", provider=self.vendor, model=self.model)
+            error.partial_text = text
+            raise error
+        calls = self.calls.whole()
+        return CompletionResponse(
+            content=text,
+            thinking=joined(self.thinking),
+            tool_calls=calls,
+            stop_reason=_stop_reason(self.finish_reason, calls, refusal, self.vendor),
+            model=self.model,
+            usage=usage_of(self.usage),
+        )
+
+
+class _CallFragments:
+    """Tool calls assembled from their pieces.
+
+    Pieces carry an index, an id, both or neither, by vendor; a new id with a name under a used index is a new call.
+    """
+
+    def __init__(self) -> None:
+        self._calls: list[dict[str, Any]] = []
+
+    def add(self, fragment: Mapping[str, Any]) -> None:
+        function = fragment.get("function") or fragment.get("custom") or {}
+        call = self._find(fragment.get("index"), fragment.get("id"), bool(function.get("name")))
+        if call is None:
+            call = {
+                "index": fragment.get("index"),
+                "id": "",
+                "name": "",
+                "arguments": [],
+                "custom": "custom" in fragment,
+            }
+            self._calls.append(call)
+        call["id"] = call["id"] or fragment.get("id") or ""
+        name = function.get("name") or ""
+        if name and name != call["name"]:
+            call["name"] += name
+        arguments = function.get("arguments", function.get("input"))
+        if arguments is not None:
+            call["arguments"].append(arguments)
+
+    def _find(self, index: int | None, id: str | None, named: bool) -> dict[str, Any] | None:
+        if index is None:
+            if id:
+                return next((call for call in self._calls if call["id"] == id), None)
+            return self._calls[-1] if self._calls and not named else None
+        same = [call for call in self._calls if call["index"] == index]
+        if not same:
+            return None
+        if id and named and same[-1]["id"] and same[-1]["id"] != id:
+            return next((call for call in same if call["id"] == id), None)
+        return same[-1]
+
+    def whole(self) -> list[ToolCall]:
+        return [_assembled(call, index) for index, call in enumerate(self._calls)]
+
+
+def _assembled(call: dict[str, Any], index: int) -> ToolCall:
+    pieces = call["arguments"]
+    arguments = pieces[0] if len(pieces) == 1 and not isinstance(pieces[0], str) else joined(map(str, pieces))
+    key = "custom" if call["custom"] else "function"
+    return _call({"id": call["id"], key: {"name": call["name"], "arguments": arguments, "input": arguments}}, index)
+
+
+def _call(call: Mapping[str, Any], index: int) -> ToolCall:
+    """One tool call; a vendor that sends no id gets one that is unique in the answer."""
+    id = call.get("id") or f"call_{index}"
+    if call.get("custom"):
+        text = call["custom"].get("input") or ""
+        return ToolCall(id, call["custom"].get("name") or "", {"input": text}, text)
+    function = call.get("function") or {}
+    return ToolCall.parse(id, function.get("name") or "", function.get("arguments"))
+
+
+def _text_and_thinking(message: Mapping[str, Any]) -> tuple[str, str]:
+    """Visible text and thinking of a message or delta; content is a string or a list of typed parts."""
+    content, thinking = message.get("content"), message.get("reasoning_content")
+    if thinking is None and isinstance(message.get("reasoning"), str):
+        thinking = message["reasoning"]
+    if not isinstance(content, list):
+        return content or "", thinking or ""
+    texts: list[str] = []
+    thoughts: list[str] = []
+    for part in content:
+        if isinstance(part, str):
+            texts.append(part)
+        elif part.get("type") == "thinking":
+            inner = part.get("thinking") or ""
+            thoughts += [inner] if isinstance(inner, str) else [piece.get("text") or "" for piece in inner]
+        elif part.get("type") in ("text", "output_text"):
+            texts.append(part.get("text") or "")
+    return joined(texts), thinking or joined(thoughts)
+
+
+def _stop_reason(word: str | None, calls: list[ToolCall], refusal: str, vendor: str) -> StopReason | None:
+    if refusal:
+        return "refusal"
+    if word is None:
+        return None
+    reason = stop_reason(word, _STOP_REASONS, vendor)
+    # A forced tool call ends with "stop" (OpenAI), so the calls decide, not the word.
+    return "tool_use" if calls and reason == "end_turn" else reason
+
+
+def usage_of(raw: Mapping[str, Any]) -> UsageStats:
+    """Usage with lazybridge's meaning; cached tokens are part of the input, reasoning tokens part of the output."""
+    usage = raw.get("usage") or {}
+    read = usage.get("prompt_tokens_details") or {}
+    wrote = usage.get("completion_tokens_details") or {}
+    cached = number(read, "cached_tokens")
+    return UsageStats(
+        input_tokens=number(usage, "prompt_tokens"),
+        output_tokens=number(usage, "completion_tokens"),
+        cached_input_tokens=number(usage, "prompt_cache_hit_tokens", "cached_tokens") if cached is None else cached,
+        cache_write_tokens=number(read, "cache_write_tokens", "cache_creation_tokens"),
+        thinking_tokens=number(wrote, "reasoning_tokens"),
+        audio_input_tokens=number(read, "audio_tokens"),
+        audio_output_tokens=number(wrote, "audio_tokens"),
+        service_tier=raw.get("service_tier"),
+    )
