@@ -23,6 +23,8 @@ _log = logging.getLogger("lazybridge")
 
 # A model that is gone or has no capacity may be replaced by its neighbour; a rate limit is the caller's own.
 _FALLBACK_KINDS = frozenset({"not_found", "overloaded"})
+# What the end of the time looks like from below: a cut connection is one, too.
+_ENDS_OF_TIME = frozenset({"timeout", "connection", "truncated"})
 # The vendor may have worked, and charged, before such an attempt ended: its usage is unknown, not nothing.
 _MAY_HAVE_COST = frozenset({"timeout", "truncated"})
 # Raised while a request is translated: nothing was on the wire.
@@ -95,7 +97,7 @@ class Run:
         if asked is not None:
             error.retryable = asked
         left = self.deadline.left()
-        if error.kind == "timeout" and left is not None and left <= 0.01:
+        if error.kind in _ENDS_OF_TIME and left is not None and left <= 0.01:
             late = self.deadline.error()
             late.provider, late.model, late.partial_text = error.provider, error.model, error.partial_text
             raise late from exc

@@ -30,6 +30,7 @@ class Fault:
     cut_after: int | None = None
     end_after: int | None = None
     pause: float = 0.0
+    drip: float = 0.0
 
 
 class FakeVendor:
@@ -110,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
         wire = _WIRES[self.path.rsplit("/", 1)[-1]]
         events = wire(body, self.vendor.pieces, self.vendor.tool_call)
         if not body.get("stream"):
-            return self._send(200, events[-1], fault.headers)
+            return self._drip(events[-1], fault.drip) if fault.drip else self._send(200, events[-1], fault.headers)
         self._stream(events[:-1], fault)
 
     def _send(self, status: int, body: Any, headers: dict[str, str]) -> None:
@@ -126,6 +127,21 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
+
+    def _drip(self, body: Any, pause: float) -> None:
+        """An answer whose bytes come one by one."""
+        data = json.dumps(body).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        try:
+            for index in range(len(data)):
+                self.wfile.write(data[index : index + 1])
+                self.vendor.wait(pause)
+        except OSError:
+            self.close_connection = True
+            self.vendor.hung_up.set()
 
     def _stream(self, events: list[tuple[str | None, Any]], fault: Fault) -> None:
         self.send_response(200)

@@ -135,6 +135,27 @@ def test_a_stream_that_stalls_ends_on_time_and_keeps_its_text(
     assert envelope.error.partial_text.startswith(PIECES[0])
 
 
+def test_an_answer_that_drips_ends_on_time(agent: Callable[..., Agent], vendor: FakeVendor) -> None:
+    for mode in (by_call, by_run):
+        vendor.fail(Fault(drip=0.05))
+        started = time.monotonic()
+        envelope = mode(agent(timeout=0.6), "hi")
+        assert 0.5 < time.monotonic() - started < 1.5
+        assert isinstance(envelope.error, ProviderTimeoutError)
+        assert "timeout=0.6" in str(envelope.error)
+        assert vendor.hung_up.wait(5)
+
+
+def test_a_late_stall_does_not_start_the_clock_again(agent: Callable[..., Agent], vendor: FakeVendor) -> None:
+    for mode in (by_stream, by_astream):
+        vendor.fail(Fault(pause=0.1, hang_after=5))
+        started = time.monotonic()
+        envelope = mode(agent(timeout=0.8), "hi")
+        assert 0.7 < time.monotonic() - started < 1.2
+        assert isinstance(envelope.error, ProviderTimeoutError)
+        assert envelope.error.partial_text
+
+
 def test_waits_never_reach_past_the_deadline(agent: Callable[..., Agent], mode: Mode, vendor: FakeVendor) -> None:
     vendor.fail(*[Fault(status=429, headers={"retry-after": "30"})] * 3)
     started = time.monotonic()

@@ -4,8 +4,9 @@
 - The page's `...` placeholders become what its comments ask for: the messages and tools of the request, the same
   arguments again for the streams, and a body for `acomplete`.
 
-The other page, on models and providers, concerns `Model`, `ModelManager` and the async handles; its snippets wait for
-those names.
+The other page, on models and providers, waits for `Model`, `ModelManager` and the async handles. Its Python snippets:
+`OpenAiProvider(options=ProviderOptions(...))` and `complete`; `AnthropicProvider`, `FalProvider` and their options;
+`async for chunk in model.stream(...)`; `ModelManager` with `register`, `complete` and `get`; `Model.openai(...)`.
 """
 
 from __future__ import annotations

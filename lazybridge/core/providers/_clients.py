@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import sys
 import threading
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 from urllib.request import getproxies
 from weakref import WeakKeyDictionary
+
+from lazybridge.core.errors import ProviderTimeoutError
 
 if TYPE_CHECKING:
     import ssl
@@ -66,6 +71,36 @@ def async_http_client(aiohttp_client: type[httpx2.AsyncClient]) -> httpx2.AsyncC
         except RuntimeError:  # the SDK's stand-in for a missing aiohttp
             pass
     return httpx2.AsyncClient(**_settings())
+
+
+@contextmanager
+def cut_off(response: httpx2.Response, at: float | None) -> Iterator[None]:
+    """Close the connection under a synchronous read at a time of `time.monotonic`; None is never.
+
+    A socket's own timeout begins anew with every byte, so a server that drips would never meet it. Raises
+    ProviderTimeoutError where the time came.
+    """
+    connection = response.extensions.get("network_stream")
+    if at is None or connection is None:
+        yield
+        return
+    late = threading.Event()
+
+    def cut() -> None:
+        late.set()
+        with suppress(OSError):  # closed already
+            connection.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(0.0, at - time.monotonic()), cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        exc = sys.exception()
+        if late.is_set() and isinstance(exc, Exception):
+            raise ProviderTimeoutError("the answer took longer than it was given") from exc
 
 
 def drain(response: httpx2.Response) -> None:

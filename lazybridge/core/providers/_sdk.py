@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import threading
+import time
 import warnings
 import weakref
 from abc import abstractmethod
@@ -16,7 +17,7 @@ from typing import Any, ClassVar, Self
 
 from lazybridge.core import catalogue, pricing
 from lazybridge.core.errors import ConfigurationError, ServerError, UnsupportedFeatureError
-from lazybridge.core.providers._clients import LoopClients, adrain, drain
+from lazybridge.core.providers._clients import LoopClients, adrain, cut_off, drain
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.types import Adjustment, CompletionRequest, CompletionResponse, RawAnswer, StreamChunk, UsageStats
 from lazybridge.core.wire import Accumulator, SDKCall, Wire
@@ -91,7 +92,10 @@ class SDKProvider(BaseProvider):
     def complete(self, request: CompletionRequest) -> CompletionResponse:
         """One whole answer."""
         wire, call = self._translate(request, stream=False)
-        http = self._sync_client().post(wire.path, **_arguments(request, call))
+        at = _end_of(request)
+        http = self._sync_client().post(wire.path, **_arguments(request, call), stream=True)
+        with closing(http), cut_off(http, at):
+            http.read()
         return self._response(request, wire, call, http)
 
     async def acomplete(self, request: CompletionRequest) -> CompletionResponse:
@@ -105,9 +109,9 @@ class SDKProvider(BaseProvider):
         """The answer in pieces; closing the generator closes the connection."""
         wire, call = self._translate(request, stream=True)
         state = wire.accumulator()
-        with closing(
-            self._sync_client().post(wire.path, **_arguments(request, call, self._stream_class(False)))
-        ) as events:
+        at = _end_of(request)
+        arguments = _arguments(request, call, self._stream_class(False))
+        with closing(self._sync_client().post(wire.path, **arguments)) as events, cut_off(events.response, at):
             for event in events:
                 chunk = state.feed(event)
                 if chunk is not None:
@@ -264,6 +268,11 @@ def announce(adjustments: tuple[Adjustment, ...], request: CompletionRequest, pr
         if key not in _announced:
             _announced.add(key)
             warnings.warn(f"{provider}/{model}: {adjustment}", UserWarning, stacklevel=2)
+
+
+def _end_of(request: CompletionRequest) -> float | None:
+    """When a request's time is up, as `time.monotonic` counts."""
+    return None if request.timeout is None else time.monotonic() + request.timeout
 
 
 def _arguments(request: CompletionRequest, call: SDKCall, stream_class: Any = None) -> dict[str, Any]:
