@@ -17,7 +17,7 @@ import pytest
 
 from lazybridge import Agent, LLMEngine
 from lazybridge.core import registry
-from lazybridge.core.providers import _sdk
+from lazybridge.core.providers import adjusting
 from lazybridge.core.providers.base import BaseProvider
 from tests.fake_vendor import FakeVendor
 
@@ -30,7 +30,7 @@ def clean_tables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(LLMEngine, "_PROVIDER_ALIASES", dict(LLMEngine._PROVIDER_ALIASES))
     monkeypatch.setattr(LLMEngine, "_PROVIDER_RULES", list(LLMEngine._PROVIDER_RULES))
     monkeypatch.setattr(registry, "_user_classes", dict(registry._user_classes))
-    monkeypatch.setattr(_sdk, "_announced", set())
+    monkeypatch.setattr(adjusting, "_announced", set())
     for name in list(os.environ):
         if name.endswith(("_API_KEY", "_AUTH_TOKEN", "_BASE_URL")) or name == "LAZYBRIDGE_MODEL":
             monkeypatch.delenv(name)

@@ -10,8 +10,6 @@ from urllib.parse import urlsplit
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.providers.base import BaseProvider
 
-_LOCAL_PACKAGE = "xllamacpp"
-
 
 @dataclass(frozen=True)
 class ProviderFacts:
@@ -30,8 +28,8 @@ class ProviderFacts:
 
 def facts(cls: type[BaseProvider]) -> ProviderFacts:
     """The facts of a provider class; no SDK is imported. `problem` says why it cannot be built, None where it can."""
-    name = cls.name or cls.__name__.removesuffix("Provider").lower()
-    sdk = getattr(cls, "sdk", None) or (_LOCAL_PACKAGE if name == "local" else None)
+    name = cls.registered_name()
+    sdk = getattr(cls, "sdk", None)
     key_variable, url_variable = getattr(cls, "key_variable", None), getattr(cls, "url_variable", None)
     return ProviderFacts(
         provider=name,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from lazybridge.core.errors.secrets import scrub, scrub_exception, secrets_of
+from lazybridge.core.errors.secrets import chain_of, scrub, scrub_exception, secrets_of
 from lazybridge.core.errors.tree import ErrorKind, ProviderError
 
 _CLASSES: dict[ErrorKind, type[ProviderError]] = {cls.kind: cls for cls in ProviderError.__subclasses__()}
@@ -75,19 +75,30 @@ _BY_MESSAGE_PREFIX: tuple[tuple[str, ErrorKind], ...] = (
     ("Your credit balance is too low", "quota"),
 )
 
+_CONNECTION_CLASSES = frozenset({"gaierror", "herror", "SSLError"})
+# Failures before a byte of the request was on the wire.
+_UNSENT_CLASSES = frozenset(
+    {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "ClientConnectorError", "gaierror"}
+    | {"ConnectionRefusedError"}
+)
 _TRANSPORT_MODULES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "aiohttp"})
 
 
-def from_exception(exc: BaseException, *, provider: str, model: str | None = None) -> ProviderError:
+def from_exception(
+    exc: BaseException, *, provider: str, model: str | None = None, secrets: Iterable[str] = ()
+) -> ProviderError:
     """The neutral error for whatever a vendor's SDK raised; a ProviderError is returned as it is.
 
     It reads the HTTP status, the class and the body's own `type` and `code`, never the prose of a message but for
     the few sourced prefixes of bodies that carry no code. The SDK's exception becomes `__cause__`, without its
-    traceback and with every secret in its text, headers and body replaced.
+    traceback and with every secret in its text, headers and body replaced: those of its request, and `secrets`.
     """
+    known = tuple(secret for secret in secrets if len(secret) >= 4)
     if isinstance(exc, ProviderError):
         exc.provider = exc.provider or provider
         exc.model = exc.model or model
+        exc.message = scrub(exc.message, known)
+        exc.args = (exc.message,)
         return exc
     status = _status(exc)
     headers = _headers(exc)
@@ -95,9 +106,9 @@ def from_exception(exc: BaseException, *, provider: str, model: str | None = Non
     words = [word for word in (body.get("code"), body.get("type"), getattr(exc, "code", None)) if isinstance(word, str)]
     message = _text(body.get("message")) or str(exc) or type(exc).__name__
     kind = _kind(exc, status, words, message)
-    secrets = secrets_of(exc)
+    found = (*secrets_of(exc), *known)
     error = _CLASSES[kind](
-        scrub(message, secrets),
+        scrub(message, found),
         provider=provider,
         model=model,
         status_code=status if status is None or status >= 400 else None,
@@ -106,7 +117,8 @@ def from_exception(exc: BaseException, *, provider: str, model: str | None = Non
         retryable=_retryable(kind, status, headers, exc),
         code=words[0] if words else None,
     )
-    scrub_exception(exc, secrets)
+    scrub_exception(exc, found)
+    error.never_sent = _never_sent(exc)
     error.__cause__ = exc
     return error
 
@@ -165,11 +177,15 @@ def _kind_of_class(exc: BaseException) -> ErrorKind | None:
         return "timeout"
     if "APIConnectionError" in names or "TransportError" in names:
         return "connection"
-    if isinstance(exc, (ConnectionError, OSError)):
+    if isinstance(exc, ConnectionError) or _CONNECTION_CLASSES.intersection(names):
         return "connection"
     if type(exc).__module__.split(".")[0] in _TRANSPORT_MODULES and "HTTPStatusError" not in names:
         return "connection"
     return None
+
+
+def _never_sent(exc: BaseException) -> bool:
+    return any(_UNSENT_CLASSES.intersection(cls.__name__ for cls in type(link).__mro__) for link in chain_of(exc))
 
 
 def _retryable(kind: ErrorKind, status: int | None, headers: Mapping[str, str], exc: BaseException) -> bool:

@@ -6,16 +6,29 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-_SECRET_HEADERS = frozenset(
-    {"authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "set-cookie", "proxy-authorization"}
+# Names of headers that carry credentials, whoever invented them.
+_SECRET_HEADER = re.compile(
+    r"(?:^|[-_])(?:auth\w*|token|secret|cookie|password)(?:$|[-_])|api-?key|authorization", re.I
 )
 # Shapes of keys as the vendors document them, and any bearer token.
 _SECRET_SHAPES = re.compile(
-    r"(?i:bearer|key)\s+[A-Za-z0-9._~+/=-]{12,}"
-    r"|\b(?:sk|gsk|rk|pk|fw|xai|hf|AIza|AKIA|csk|pplx|r8|fal)[-_][A-Za-z0-9_-]{6,}"
-    r"|\bAIza[A-Za-z0-9_-]{20,}"
+    r"(?i:bearer)\s+[A-Za-z0-9._~+/=-]{12,}"
+    r"|\b(?:sk|pk|rk|csk|xai|pplx)-(?=[A-Za-z0-9_-]*\d)[A-Za-z0-9_-]{8,}"
+    r"|\bgsk_[A-Za-z0-9]{8,}"
+    r"|\b(?:hf|r8|fw)_(?=[A-Za-z0-9_-]*[\dA-Z])[A-Za-z0-9_-]{8,}"
+    r"|\bsk-(?:proj|ant)-[A-Za-z0-9_-]{6,}"
+    r"|\b(?:AIza|AKIA)[A-Za-z0-9_-]{12,}"
 )
 REDACTED = "[redacted]"
+
+
+class Secret(str):
+    """A key that a traceback with locals, or a repr, does not show."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(REDACTED)
 
 
 def scrub(text: str, secrets: Iterable[str] = ()) -> str:
@@ -30,13 +43,14 @@ def secrets_of(exc: BaseException) -> tuple[str, ...]:
     found: set[str] = set()
     for holder in _holders(exc):
         for name, value in _header_items(holder):
-            if name.lower() in _SECRET_HEADERS:
+            if _SECRET_HEADER.search(name):
                 found.add(value)
                 found.add(value.split(" ", 1)[-1])
     return tuple(sorted((secret for secret in found if len(secret) >= 4), key=len, reverse=True))
 
 
-def _chain(exc: BaseException) -> Iterator[BaseException]:
+def chain_of(exc: BaseException) -> Iterator[BaseException]:
+    """An exception and all that caused it."""
     seen: set[int] = set()
     queue = [exc]
     while queue:
@@ -50,7 +64,7 @@ def _chain(exc: BaseException) -> Iterator[BaseException]:
 
 def _holders(exc: BaseException) -> Iterator[Any]:
     """The request and response objects that hang on an exception and its causes."""
-    for link in _chain(exc):
+    for link in chain_of(exc):
         for name in ("request", "response"):
             try:
                 holder = getattr(link, name, None)
@@ -73,14 +87,14 @@ def scrub_exception(exc: BaseException, secrets: tuple[str, ...]) -> None:
     """Remove secrets in place from an SDK's exception, its causes and the request and response they hold."""
     for holder in _holders(exc):
         for name, _ in _header_items(holder):
-            if name.lower() in _SECRET_HEADERS:
+            if _SECRET_HEADER.search(name):
                 holder.headers[name] = REDACTED
         if hasattr(holder, "_content") and isinstance(holder._content, bytes):
             text = holder._content.decode("utf-8", "replace")
             if scrub(text, secrets) != text:
                 holder._content = scrub(text, secrets).encode()
                 holder.__dict__.pop("_text", None)
-    for link in _chain(exc):
+    for link in chain_of(exc):
         link.args = tuple(_scrub_value(arg, secrets) for arg in link.args)
         for name, value in list(vars(link).items()):
             if isinstance(value, (str, dict, list)):
@@ -94,6 +108,8 @@ def _scrub_value(value: Any, secrets: tuple[str, ...]) -> Any:
         return scrub(value, secrets)
     if isinstance(value, dict):
         return {name: _scrub_value(item, secrets) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_scrub_value(item, secrets) for item in value)
+    if isinstance(value, list):
+        return [_scrub_value(item, secrets) for item in value]
+    if isinstance(value, tuple):  # a named one becomes a plain one: its constructor is not ours to call
+        return tuple(_scrub_value(item, secrets) for item in value)
     return value

@@ -24,12 +24,11 @@ ErrorKind = Literal[
 class LazyBridgeError(Exception):
     """Base of every error here.
 
-    A failed call keeps what it had: `attempts` (one entry for each request sent), `partial_text` (what had
-    arrived of the answer) and `receipt` (what the call cost so far, None until the call was priced).
+    A failed call keeps what it had: `attempts` (one entry for each request sent, with what it used) and `partial_text`
+    (what had arrived of the answer).
     """
 
     attempts: tuple[Any, ...] = ()
-    receipt: Any = None
     partial_text: str = ""
 
 
@@ -64,10 +63,11 @@ class ProviderError(LazyBridgeError):
 
     `kind` is one word of `ErrorKind`; `status_code` is the HTTP status or None; `retry_after` is in seconds, as
     the vendor sent it; `retryable` says whether the same request may succeed later; `code` is the vendor's own
-    machine-readable word.
+    machine-readable word; `never_sent` says that no connection was made, so that nothing can have been charged.
     """
 
     kind: ErrorKind = "server"
+    never_sent: bool = False
     retryable_by_default: ClassVar[bool] = False
 
     def __init__(

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import sys
 import threading
 import time
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.request import getproxies
-from weakref import WeakKeyDictionary
 
 from lazybridge.core.errors import ProviderTimeoutError
 
@@ -107,9 +108,14 @@ def drain(response: httpx2.Response) -> None:
     """Read what follows the terminal event of a stream, so that its connection can be used again."""
     import httpx2
 
+    until = time.monotonic() + _DRAIN_SECONDS
+    limits = response.request.extensions.get("timeout")
+    if isinstance(limits, dict):
+        limits["read"] = _DRAIN_SECONDS
     with suppress(httpx2.HTTPError, httpx2.StreamError, OSError):
         for _ in cast("Iterator[bytes]", response.stream):
-            pass
+            if time.monotonic() > until:
+                break
 
 
 async def adrain(response: httpx2.Response) -> None:
@@ -122,6 +128,22 @@ async def adrain(response: httpx2.Response) -> None:
                 pass
 
 
+class AsyncClosing:
+    """`contextlib.aclosing` for the SDKs' streams, whose closing method is called `close`.
+
+    A class, not a generator: an asynchronous generator would be closed a second time when its event loop is shut down.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    async def __aenter__(self) -> Any:
+        return self._stream
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._stream.close()
+
+
 class LoopClients:
     """One asynchronous client for each event loop, because a connection belongs to the loop that opened it.
 
@@ -132,8 +154,8 @@ class LoopClients:
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
         self._lock = threading.Lock()
-        self._held: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Any, AsyncGenerator[None, None]]] = (
-            WeakKeyDictionary()
+        self._held: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Any, AsyncGenerator[None, None]]] = (
+            weakref.WeakKeyDictionary()
         )
 
     async def get(self) -> Any:
@@ -142,22 +164,46 @@ class LoopClients:
         held = self._held.get(loop)
         if held is None:
             client = self._make()
-            keeper = _hold(client)
+            keeper = self._hold(client, weakref.ref(loop))
             await anext(keeper)
             with self._lock:
+                for other in [other for other in self._held if other.is_closed()]:
+                    del self._held[other]  # a loop that was closed without being shut down
                 held = self._held[loop] = (client, keeper)
         return held[0]
 
+    async def _hold(self, client: Any, loop: weakref.ref[asyncio.AbstractEventLoop]) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            ended = loop()
+            if ended is not None:
+                self._held.pop(ended, None)  # the client refers to its loop: the entry would keep both for ever
+            await client.close()
+
     async def aclose(self) -> None:
         """Close the running loop's client; others close with their loops."""
-        with self._lock:
-            held = self._held.pop(asyncio.get_running_loop(), None)
+        held = self._held.get(asyncio.get_running_loop())
         if held is not None:
             await held[1].aclose()
 
 
-async def _hold(client: Any) -> AsyncGenerator[None, None]:
-    try:
-        yield
-    finally:
-        await client.close()
+class _HoldsClients(Protocol):
+    def _forget_clients(self) -> None: ...
+
+
+_holders: weakref.WeakSet[_HoldsClients] = weakref.WeakSet()
+
+
+def forget_after_fork(holder: _HoldsClients) -> None:
+    """Make a forked child begin with clients of its own: it must not speak on its parent's connections."""
+    _holders.add(holder)
+
+
+def _after_fork() -> None:
+    for holder in list(_holders):
+        holder._forget_clients()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

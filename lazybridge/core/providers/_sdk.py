@@ -7,25 +7,26 @@ import json
 import os
 import threading
 import time
-import warnings
 import weakref
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from functools import partial
+from typing import Any, ClassVar
 
 from lazybridge.core import catalogue, pricing
-from lazybridge.core.errors import ConfigurationError, ServerError, UnsupportedFeatureError
-from lazybridge.core.providers._clients import LoopClients, adrain, cut_off, drain
+from lazybridge.core.catalogue import ModelProfile
+from lazybridge.core.closing import Closing
+from lazybridge.core.errors import ConfigurationError, ServerError
+from lazybridge.core.providers._clients import AsyncClosing, LoopClients, adrain, cut_off, drain, forget_after_fork
+from lazybridge.core.providers.adjusting import announce
 from lazybridge.core.providers.base import BaseProvider
-from lazybridge.core.types import Adjustment, CompletionRequest, CompletionResponse, RawAnswer, StreamChunk, UsageStats
+from lazybridge.core.types import CompletionRequest, CompletionResponse, RawAnswer, StreamChunk, UsageStats
 from lazybridge.core.wire import Accumulator, SDKCall, Wire
 
-_announced: set[tuple[str, str, str]] = set()
 
-
-class SDKProvider(BaseProvider):
+class SDKProvider(Closing, BaseProvider):
     """A provider over an SDK of the usual shape: `client.post(path, body=…, cast_to=…)`.
 
     A subclass is data and two small functions: which SDK, which variables, which wire, how to make the clients.
@@ -36,7 +37,10 @@ class SDKProvider(BaseProvider):
     key_variable: ClassVar[str]
     url_variable: ClassVar[str]
     request_id_header: ClassVar[str] = "x-request-id"
+    _adjusts_itself = True
     _client: Any = None
+    _client_lock: threading.Lock
+    _finalizer: weakref.finalize[..., Any] | None = None
 
     @abstractmethod
     def _make_client(self, asynchronous: bool) -> Any:
@@ -46,8 +50,9 @@ class SDKProvider(BaseProvider):
     def _wire(self, request: CompletionRequest) -> Wire:
         """The wire that speaks for this request."""
 
+    @classmethod
     @abstractmethod
-    def _build_raw(self, raw: Mapping[str, Any], wire: Wire) -> Any:
+    def _build_raw(cls, raw: Mapping[str, Any], wire: Wire) -> Any:
         """The SDK's own typed object for a whole answer."""
 
     def _init_client(self, *, base_url: str | None = None, **unknown: Any) -> None:
@@ -68,9 +73,8 @@ class SDKProvider(BaseProvider):
                 f"{type(self).__name__} has no API key: {self.key_variable} is not set\n"
                 f'set {self.key_variable} in the environment, or pass api_key="..."'
             )
-        self._client = None
-        self._client_lock = threading.Lock()
-        self._loop_clients = LoopClients(lambda: self._make_client(asynchronous=True))
+        self._forget_clients()
+        forget_after_fork(self)
 
     @classmethod
     def _options(cls) -> tuple[str, ...]:
@@ -91,27 +95,28 @@ class SDKProvider(BaseProvider):
 
     def complete(self, request: CompletionRequest) -> CompletionResponse:
         """One whole answer."""
-        wire, call = self._translate(request, stream=False)
         at = _end_of(request)
-        http = self._sync_client().post(wire.path, **_arguments(request, call), stream=True)
+        wire, call = self._translate(request, stream=False)
+        http = self._sync_client().post(wire.path, **_arguments(request, call, at), stream=True)
         with closing(http), cut_off(http, at):
             http.read()
         return self._response(request, wire, call, http)
 
     async def acomplete(self, request: CompletionRequest) -> CompletionResponse:
         """`complete`, on the running event loop."""
+        at = _end_of(request)
         wire, call = self._translate(request, stream=False)
         client = await self._loop_clients.get()
-        http = await client.post(wire.path, **_arguments(request, call))
+        http = await client.post(wire.path, **_arguments(request, call, at))
         return self._response(request, wire, call, http)
 
     def stream(self, request: CompletionRequest) -> Generator[StreamChunk, None, None]:
         """The answer in pieces; closing the generator closes the connection."""
-        wire, call = self._translate(request, stream=True)
-        state = wire.accumulator()
         at = _end_of(request)
-        arguments = _arguments(request, call, self._stream_class(False))
-        with closing(self._sync_client().post(wire.path, **arguments)) as events, cut_off(events.response, at):
+        wire, call = self._translate(request, stream=True)
+        state, client = wire.accumulator(), self._sync_client()
+        arguments = _arguments(request, call, at, self._stream_class(False))
+        with closing(client.post(wire.path, **arguments)) as events, cut_off(events.response, at):
             for event in events:
                 chunk = state.feed(event)
                 if chunk is not None:
@@ -123,12 +128,11 @@ class SDKProvider(BaseProvider):
 
     async def astream(self, request: CompletionRequest) -> AsyncGenerator[StreamChunk, None]:
         """`stream`, on the running event loop."""
+        at = _end_of(request)
         wire, call = self._translate(request, stream=True)
-        state = wire.accumulator()
-        client = await self._loop_clients.get()
-        async with _closing(
-            await client.post(wire.path, **_arguments(request, call, self._stream_class(True)))
-        ) as events:
+        state, client = wire.accumulator(), await self._loop_clients.get()
+        arguments = _arguments(request, call, at, self._stream_class(True))
+        async with AsyncClosing(await client.post(wire.path, **arguments)) as events:
             async for event in events:
                 chunk = state.feed(event)
                 if chunk is not None:
@@ -147,7 +151,7 @@ class SDKProvider(BaseProvider):
             with self._client_lock:
                 if self._client is None:
                     self._client = self._make_client(asynchronous=False)
-                    weakref.finalize(self, self._client.close)
+                    self._finalizer = weakref.finalize(self, self._client.close)
         return self._client
 
     def _translate(self, request: CompletionRequest, stream: bool) -> tuple[Wire, SDKCall]:
@@ -155,10 +159,27 @@ class SDKProvider(BaseProvider):
         if supported != request.native_tools:
             request = replace(request, native_tools=supported)
         wire = self._wire(request)
-        model = catalogue.profile(self.name, self._resolve_model(request))
+        model = self._profile(self._resolve_model(request), request)
         call = wire.to_sdk_kwargs(request, model, stream)
         announce(call.adjustments, request, self.name, model.id)
         return wire, call
+
+    def _profile(self, model: str, request: CompletionRequest) -> ModelProfile:
+        """The catalogue's row, and what a subclass says instead."""
+        row = catalogue.profile(self.name, model)
+        said: dict[str, Any] = {}
+        if request.max_tokens is None and self._overrides("get_default_max_tokens"):
+            said["max_output_tokens"] = self.get_default_max_tokens(model)
+        if self._overrides("supports_vision"):
+            said["vision"] = self.supports_vision(model)
+        if self._overrides("supports_audio"):
+            said["audio"] = self.supports_audio(model)
+        return replace(row, **said) if said else row
+
+    def _overrides(self, method: str) -> bool:
+        """Whether a class outside lazybridge defines a method of the contract anew."""
+        owner = next(cls for cls in type(self).__mro__ if method in cls.__dict__)
+        return not owner.__module__.startswith("lazybridge.")
 
     def _response(self, request: CompletionRequest, wire: Wire, call: SDKCall, http: Any) -> CompletionResponse:
         try:
@@ -173,7 +194,7 @@ class SDKProvider(BaseProvider):
         if not isinstance(raw, Mapping):
             raise ServerError(f"the answer is a JSON {type(raw).__name__}, not an object", provider=self.name)
         response = wire.from_sdk_response(raw)
-        response.raw = RawAnswer(raw, lambda json: self._build_raw(json, wire))
+        response.raw = RawAnswer(raw, partial(self._build_raw, wire=wire))
         return self._finished(request, call, response, http.headers)
 
     def _final(
@@ -181,7 +202,7 @@ class SDKProvider(BaseProvider):
     ) -> StreamChunk:
         response = state.finish()
         if state.raw is not None:
-            response.raw = RawAnswer(state.raw, lambda json: self._build_raw(json, wire))
+            response.raw = RawAnswer(state.raw, partial(self._build_raw, wire=wire))
         self._finished(request, call, response, headers)
         return StreamChunk(
             tool_calls=response.tool_calls,
@@ -204,7 +225,7 @@ class SDKProvider(BaseProvider):
 
     def _cost(self, model: str, response: CompletionResponse) -> float | None:
         usage = response.usage
-        if type(self)._compute_cost is not SDKProvider._compute_cost:
+        if self._overrides("_compute_cost"):
             if usage.input_tokens is None or usage.output_tokens is None:
                 return None
             return self._compute_cost(model, usage.input_tokens, usage.output_tokens)
@@ -216,10 +237,10 @@ class SDKProvider(BaseProvider):
 
     def get_default_max_tokens(self, model: str | None = None) -> int:
         """The model's own output limit, by the catalogue."""
-        known = catalogue.profile(
-            self.name, self.resolve_tier(model or self.model or self.default_model)
-        ).max_output_tokens
-        return known or super().get_default_max_tokens(model)
+        return self._row(model).max_output_tokens or super().get_default_max_tokens(model)
+
+    def _row(self, model: str | None) -> ModelProfile:
+        return catalogue.profile(self.name, self.resolve_tier(model or self.model or self.default_model))
 
     @classmethod
     def supports_vision(cls, model: str | None = None) -> bool:
@@ -236,6 +257,8 @@ class SDKProvider(BaseProvider):
     def close(self) -> None:
         """Close the synchronous client; the next call makes a new one."""
         client, self._client = self._client, None
+        if self._finalizer is not None:
+            self._finalizer.detach()
         if client is not None:
             client.close()
 
@@ -244,30 +267,11 @@ class SDKProvider(BaseProvider):
         await self._loop_clients.aclose()
         self.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.aclose()
-
-
-def announce(adjustments: tuple[Adjustment, ...], request: CompletionRequest, provider: str, model: str) -> None:
-    """Say once what could not be sent as asked; under `strict` raise UnsupportedFeatureError instead."""
-    if not adjustments:
-        return
-    if request.strict:
-        raise UnsupportedFeatureError(f"{provider}/{model}: {'; '.join(map(str, adjustments))}")
-    for adjustment in adjustments:
-        key = (provider, model, adjustment.parameter)
-        if key not in _announced:
-            _announced.add(key)
-            warnings.warn(f"{provider}/{model}: {adjustment}", UserWarning, stacklevel=2)
+    def _forget_clients(self) -> None:
+        self._client = None
+        self._finalizer = None
+        self._client_lock = threading.Lock()
+        self._loop_clients = LoopClients(partial(self._make_client, asynchronous=True))
 
 
 def _end_of(request: CompletionRequest) -> float | None:
@@ -275,24 +279,15 @@ def _end_of(request: CompletionRequest) -> float | None:
     return None if request.timeout is None else time.monotonic() + request.timeout
 
 
-def _arguments(request: CompletionRequest, call: SDKCall, stream_class: Any = None) -> dict[str, Any]:
+def _arguments(request: CompletionRequest, call: SDKCall, at: float | None, stream_class: Any = None) -> dict[str, Any]:
     """What `client.post` takes: the raw HTTP answer for a whole one, plain JSON events for a stream."""
     options: dict[str, Any] = {}
     if request.extra_headers:
         options["headers"] = dict(request.extra_headers)
-    if request.timeout is not None:
-        options["timeout"] = request.timeout
+    if at is not None:
+        options["timeout"] = max(at - time.monotonic(), 0.001)
     if stream_class is not None:
         return {"body": call.body, "options": options, "cast_to": object, "stream": True, "stream_cls": stream_class}
     import httpx2
 
     return {"body": call.body, "options": options, "cast_to": httpx2.Response}
-
-
-@asynccontextmanager
-async def _closing(stream: Any) -> AsyncGenerator[Any, None]:
-    """`contextlib.aclosing` for the SDKs' streams, whose closing method is called `close`."""
-    try:
-        yield stream
-    finally:
-        await stream.close()

@@ -51,6 +51,10 @@ class AnthropicProvider(SDKProvider):
     def _has_credentials(self) -> bool:
         return super()._has_credentials() or _finds_credentials()
 
+    def get_default_max_tokens(self, model: str | None = None) -> int:
+        """The model's own output limit; the API wants a number, so a model the catalogue lacks gets a usual one."""
+        return self._row(model).max_output_tokens or MessagesWire.default_max_tokens
+
     def _wire(self, request: CompletionRequest) -> Wire:
         return MessagesWire()
 
@@ -69,7 +73,8 @@ class AnthropicProvider(SDKProvider):
 
         return anthropic.AsyncStream[object] if asynchronous else anthropic.Stream[object]
 
-    def _build_raw(self, raw: Mapping[str, Any], wire: Wire) -> Any:
+    @classmethod
+    def _build_raw(cls, raw: Mapping[str, Any], wire: Wire) -> Any:
         from anthropic.types import Message
 
         return Message.construct(**raw)

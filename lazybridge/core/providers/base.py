@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from lazybridge.core import registry
 from lazybridge.core.errors import ConfigurationError, UnsupportedFeatureError, UnsupportedNativeToolError
+from lazybridge.core.errors.secrets import Secret
 from lazybridge.core.types import (
     TIERS,
     CompletionRequest,
@@ -36,6 +37,7 @@ class BaseProvider(ABC):
     _AUDIO_CAPABLE_MODEL_PATTERNS: frozenset[str] = frozenset()
 
     name: ClassVar[str] = ""
+    _adjusts_itself: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -50,11 +52,16 @@ class BaseProvider(ABC):
         strict_native_tools: bool | None = None,
         **kwargs: Any,
     ) -> None:
-        self.api_key = api_key
+        self.api_key = Secret(api_key) if isinstance(api_key, str) else api_key
         self.model = model
         if strict_native_tools is not None:
             self.strict_native_tools = strict_native_tools
         self._init_client(**kwargs)
+
+    @classmethod
+    def registered_name(cls) -> str:
+        """The name that routing knows this class by: `name`, else the class name without "Provider", in lower case."""
+        return cls.__dict__.get("name") or cls.name or cls.__name__.removesuffix("Provider").lower()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(model={self.model or self.default_model!r})"

@@ -68,7 +68,8 @@ class OpenAIProvider(SDKProvider):
 
         return openai.AsyncStream[object] if asynchronous else openai.Stream[object]
 
-    def _build_raw(self, raw: Mapping[str, Any], wire: Wire) -> Any:
+    @classmethod
+    def _build_raw(cls, raw: Mapping[str, Any], wire: Wire) -> Any:
         if isinstance(wire, ChatWire):
             from openai.types.chat import ChatCompletion
 

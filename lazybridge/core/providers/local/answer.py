@@ -10,7 +10,7 @@ from typing import Any
 
 from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.errors import LazyBridgeError, ProviderTimeoutError
-from lazybridge.core.providers._sdk import announce
+from lazybridge.core.providers.adjusting import announce
 from lazybridge.core.providers.local.constrained import Plan
 from lazybridge.core.providers.local.engine import Engine
 from lazybridge.core.providers.local.run import Item, Run

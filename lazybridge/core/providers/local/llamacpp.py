@@ -12,8 +12,9 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
+from lazybridge.core.closing import Closing
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.providers.local import weights
@@ -27,7 +28,7 @@ from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamC
 _PREFIX = "local:"
 
 
-class LocalProvider(BaseProvider):
+class LocalProvider(Closing, BaseProvider):
     """A GGUF model in this process: the built-in SmolLM2-135M-Instruct, or `LocalProvider(model="local:/path.gguf")`.
 
     The model is downloaded and loaded at the first call; providers with equal options share it, and the last one to be
@@ -41,6 +42,8 @@ class LocalProvider(BaseProvider):
     """
 
     name = "local"
+    sdk = "xllamacpp"
+    _adjusts_itself = True
     default_model = weights.MODEL
     _TIER_ALIASES = dict.fromkeys(("top", "expensive", "medium", "cheap", "super_cheap"), weights.MODEL)
 
@@ -161,18 +164,6 @@ class LocalProvider(BaseProvider):
     async def aclose(self) -> None:
         """`close`, without blocking the event loop."""
         await asyncio.to_thread(self.close)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.aclose()
 
 
 def _whole(last: StreamChunk) -> CompletionResponse:
