@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator
+from contextlib import aclosing, closing
 from typing import Any, Self, Unpack
 
+from lazybridge.call import Call
+from lazybridge.core.closing import Closing, closed
+from lazybridge.core.errors import ConfigurationError
+from lazybridge.core.errors.secrets import Secret
 from lazybridge.core.providers.base import BaseProvider
-from lazybridge.core.types import CompletionRequest, NativeTool, StreamChunk, ToolDefinition
+from lazybridge.core.types import StreamChunk
 from lazybridge.engine import LLMEngine
 from lazybridge.envelope import Envelope
-from lazybridge.settings import Settings, Task
-from lazybridge.tools import Tool
+from lazybridge.settings import Options, Settings, Task
 
 
-class Agent:
+class Agent(Closing):
     """`Agent("claude-haiku-5-5")("hi").text()`.
 
     `model` is a model id, `vendor/model`, a provider's name or alias (its default model), or a provider you built.
@@ -23,38 +28,14 @@ class Agent:
     """
 
     def __init__(
-        self,
-        model: str | BaseProvider | None = None,
-        *,
-        engine: LLMEngine | None = None,
-        provider: str | type[BaseProvider] | BaseProvider | None = None,
-        tier: str | None = None,
-        tools: Iterable[Tool | ToolDefinition | Callable[..., Any]] = (),
-        native_tools: Iterable[NativeTool] = (),
-        output: Any = None,
-        api_key: str | None = None,
-        base_url: str | None = None,
-        timeout: float | None = None,
-        max_retries: int = 2,
-        max_turns: int = 10,
-        fallback: bool = True,
-        **settings: Any,
+        self, model: str | BaseProvider | None = None, *, engine: LLMEngine | None = None, **options: Unpack[Options]
     ) -> None:
-        self.engine = engine or LLMEngine(
-            model,
-            provider=provider,
-            tier=tier,
-            tools=tools,
-            native_tools=native_tools,
-            output=output,
-            api_key=api_key,
-            base_url=base_url,
-            timeout=timeout,
-            max_retries=max_retries,
-            max_turns=max_turns,
-            fallback=fallback,
-            **settings,
-        )
+        if "api_key" in options and isinstance(options["api_key"], str):
+            options["api_key"] = Secret(options["api_key"])
+        if engine is not None and (model is not None or options):
+            beside = ", ".join([*(["a model"] if model is not None else []), *options])
+            raise ConfigurationError(f"{beside} cannot be given beside engine=\npass it to LLMEngine(...)")
+        self.engine = engine or LLMEngine(model, **options)
 
     @classmethod
     def from_provider(cls, name: str, *, tier: str | None = None, model: str | None = None, **options: Any) -> Self:
@@ -75,70 +56,79 @@ class Agent:
 
     def stream(self, task: Task, *, attachments: Iterable[Any] = (), **settings: Unpack[Settings]) -> AgentStream:
         """The answer in pieces: `for chunk in agent.stream(...)` or `async for chunk in agent.stream(...)`."""
-        return AgentStream(self.engine, self.engine.request(task, attachments, **settings))
+        return AgentStream(self.engine.call(self.engine.request(task, attachments, **settings)))
 
     def close(self) -> None:
         """Close the connections that synchronous calls opened."""
-        _close = getattr(self.engine.provider, "close", None)
-        if _close is not None:
-            _close()
+        with closed(self.engine.provider):
+            pass
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop, and the synchronous ones."""
-        _aclose = getattr(self.engine.provider, "aclose", None)
-        if _aclose is not None:
-            await _aclose()
+        aclose = getattr(self.engine.provider, "aclose", None)
+        if aclose is not None:
+            await aclose()
 
     def __repr__(self) -> str:
-        provider = self.engine.provider
-        return f"Agent({self.engine.model or provider.model or provider.default_model!r}, provider={type(provider).__name__})"
+        engine = self.__dict__.get("engine")
+        if engine is None:
+            return "Agent(not built)"
+        provider = engine.provider
+        return (
+            f"Agent({engine.model or provider.model or provider.default_model!r}, provider={type(provider).__name__})"
+        )
 
 
-class AgentStream:
-    """Iterate once, either way; `envelope` is there when it has ended, also where it was closed early or failed."""
+class AgentStream(Closing):
+    """Iterate once, either way; `envelope` is there when it has ended, also where it was closed early or failed.
 
-    def __init__(self, engine: LLMEngine, request: CompletionRequest) -> None:
-        self._engine = engine
-        self._request = request
-        self._chunks: Generator[StreamChunk, None, None] | None = None
-        self._achunks: AsyncGenerator[StreamChunk, None] | None = None
+    Leaving the loop lets go of the iterator, and so of the connection.
+    """
+
+    def __init__(self, call: Call) -> None:
+        self._call: Call | None = call
+        self._chunks: weakref.ref[Any] | None = None
         self.envelope: Envelope[Any] | None = None
 
-    def _finished(self, envelope: Envelope[Any]) -> None:
-        self.envelope = envelope
-
     def __iter__(self) -> Iterator[StreamChunk]:
-        self._once()
-        self._chunks = self._engine.stream(self._request, self._finished)
-        return self._chunks
+        chunks = self._kept(self._once())
+        self._chunks = weakref.ref(chunks)
+        return chunks
 
     def __aiter__(self) -> AsyncIterator[StreamChunk]:
-        self._once()
-        self._achunks = self._engine.astream(self._request, self._finished)
-        return self._achunks
+        chunks = self._akept(self._once())
+        self._chunks = weakref.ref(chunks)
+        return chunks
 
-    def _once(self) -> None:
-        if self._chunks is not None or self._achunks is not None:
+    def _once(self) -> Call:
+        call, self._call = self._call, None
+        if call is None:
             raise RuntimeError("this stream was iterated already; call agent.stream(...) again for a new one")
+        return call
+
+    def _kept(self, call: Call) -> Generator[StreamChunk, None, None]:
+        try:
+            with closing(call.stream()) as chunks:
+                yield from chunks
+        finally:
+            self.envelope = call.envelope()
+
+    async def _akept(self, call: Call) -> AsyncGenerator[StreamChunk, None]:
+        try:
+            async with aclosing(call.astream()) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        finally:
+            self.envelope = call.envelope()
 
     def close(self) -> None:
         """Stop early and free the connection."""
-        if self._chunks is not None:
-            self._chunks.close()
+        chunks = self._chunks() if self._chunks is not None else None
+        if isinstance(chunks, Generator):
+            chunks.close()
 
     async def aclose(self) -> None:
         """Stop early and free the connection."""
-        if self._achunks is not None:
-            await self._achunks.aclose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.aclose()
+        chunks = self._chunks() if self._chunks is not None else None
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()

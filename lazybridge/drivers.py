@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import aclosing, closing
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Protocol
 
+from lazybridge.core.closing import AsyncClosed, closed
 from lazybridge.core.errors import StreamTruncated
 from lazybridge.core.types import CompletionRequest, CompletionResponse, Message, StreamChunk, ToolCall, UsageStats
 from lazybridge.loop import Ask, Turns
@@ -51,11 +52,20 @@ async def adrive(run: Run, loop: Turns, tools: ToolRunner) -> CompletionResponse
     """A whole answer, on the running event loop."""
     step = next(loop)
     while True:
-        result = await _aask(run, step.request) if isinstance(step, Ask) else await tools.arun(step.calls)
+        result = await (_aask(run, step.request) if isinstance(step, Ask) else _arun(run, tools, step.calls))
         try:
             step = loop.send(result)
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
+
+
+async def _arun(run: Run, tools: ToolRunner, calls: Sequence[ToolCall]) -> list[Message]:
+    """The tools' results, within the call's time; only asynchronous tools can be stopped."""
+    try:
+        async with asyncio.timeout(run.deadline.left()):
+            return await tools.arun(calls)
+    except TimeoutError:
+        raise run.deadline.error() from None
 
 
 async def _aask(run: Run, request: CompletionRequest) -> CompletionResponse:
@@ -77,12 +87,12 @@ def drive_stream(run: Run, loop: Turns, tools: ToolRunner) -> Generator[StreamCh
             last = yield from _ask_stream(run, step.request)
             result: CompletionResponse | list[Message] | None = last.response
         else:
-            yield replace(last, is_final=False)
+            yield StreamChunk(tool_calls=last.tool_calls, model=last.model)
             result = tools.run(step.calls)
         try:
             step = loop.send(result)
-        except StopIteration:
-            yield last
+        except StopIteration as stop:
+            yield _final(last, stop.value)
             return
 
 
@@ -92,7 +102,7 @@ def _ask_stream(run: Run, request: CompletionRequest) -> Generator[StreamChunk, 
         fold = _Fold()
         attempt = run.begin(request)
         try:
-            with closing(run.provider.stream(attempt)) as chunks:  # type: ignore[type-var]  # generators have close
+            with closed(run.provider.stream(attempt)) as chunks:
                 for chunk in chunks:
                     run.deadline.check()
                     fold.add(chunk)
@@ -118,12 +128,12 @@ async def adrive_stream(run: Run, loop: Turns, tools: ToolRunner) -> AsyncGenera
                         yield last
             result = last.response
         else:
-            yield replace(last, is_final=False)
-            result = await tools.arun(step.calls)
+            yield StreamChunk(tool_calls=last.tool_calls, model=last.model)
+            result = await _arun(run, tools, step.calls)
         try:
             step = loop.send(result)
-        except StopIteration:
-            yield last
+        except StopIteration as stop:
+            yield _final(last, stop.value)
             return
 
 
@@ -133,7 +143,7 @@ async def _aask_stream(run: Run, request: CompletionRequest) -> AsyncGenerator[S
         fold = _Fold()
         attempt = run.begin(request)
         try:
-            async with aclosing(run.provider.astream(attempt)) as chunks:  # type: ignore[type-var]
+            async with AsyncClosed(run.provider.astream(attempt)) as chunks:
                 while True:
                     if run.deadline.at is None:
                         chunk = await anext(chunks, None)
@@ -142,6 +152,7 @@ async def _aask_stream(run: Run, request: CompletionRequest) -> AsyncGenerator[S
                             chunk = await anext(chunks, None)
                     if chunk is None:
                         break
+                    run.deadline.check()
                     fold.add(chunk)
                     run.heard(chunk)
                     if not chunk.is_final:
@@ -151,6 +162,10 @@ async def _aask_stream(run: Run, request: CompletionRequest) -> AsyncGenerator[S
             return
         except Exception as exc:
             await asyncio.sleep(run.failed(exc, request, final=handed_out))
+
+
+def _final(last: StreamChunk, response: CompletionResponse) -> StreamChunk:
+    return replace(last, response=response, tool_calls=response.tool_calls)
 
 
 class _Fold:

@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-import time
-import uuid
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable
-from contextlib import aclosing
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, NamedTuple, Unpack
 
-from lazybridge import drivers
+from lazybridge.call import Call, Policy
 from lazybridge.core import catalogue, registry, structured
-from lazybridge.core.errors import ConfigurationError, LazyBridgeError
+from lazybridge.core.errors import ConfigurationError
+from lazybridge.core.errors.secrets import Secret
 from lazybridge.core.providers.base import BaseProvider
-from lazybridge.core.registry import Route, Rule
+from lazybridge.core.registry import Route, Rule, near
 from lazybridge.core.retry import RetryPolicy
-from lazybridge.core.types import (
-    TIERS,
-    CompletionRequest,
-    CompletionResponse,
-    NativeTool,
-    StreamChunk,
-    ToolDefinition,
-)
-from lazybridge.envelope import Envelope, EnvelopeMetadata, total_usage
-from lazybridge.loop import Turns, turns
-from lazybridge.run import Run
-from lazybridge.settings import SETTING_NAMES, Settings, Task, messages_of, near, refuse_misspelt
+from lazybridge.core.types import TIERS, CompletionRequest, Message, NativeTool, ToolDefinition
+from lazybridge.envelope import Envelope
+from lazybridge.settings import SETTING_NAMES, Settings, Task, check_setting, messages_of, refuse_misspelt
 from lazybridge.tools import Tool, Toolbox
 
 # `Agent()` takes the first vendor of this order whose key is in the environment, else the local model.
@@ -66,37 +55,45 @@ class LLMEngine:
         fallback: bool = True,
         **settings: Any,
     ) -> None:
+        api_key = Secret(api_key) if isinstance(api_key, str) else api_key
         if isinstance(model, BaseProvider):
             model, provider = None, model
-        if tier is not None and tier not in TIERS:
-            raise ConfigurationError(f"no tier is called {tier!r}{near(tier, TIERS)}\ntiers: {', '.join(TIERS)}")
-        if model is not None and tier is not None:
-            raise ConfigurationError(f"got both the model {model!r} and the tier {tier!r}\nname one of them")
         if timeout is not None and not (isinstance(timeout, (int, float)) and timeout > 0):
             raise ConfigurationError(
                 f"timeout={timeout!r} is no time\ntimeout is in seconds, above 0; None is no limit"
             )
+        if tier is not None and tier not in TIERS:
+            raise ConfigurationError(f"no tier is called {tier!r}{near(tier, TIERS)}\ntiers: {', '.join(TIERS)}")
+        if model is not None and tier is not None:
+            raise ConfigurationError(f"got both the model {model!r} and the tier {tier!r}\nname one of them")
         for name, count in (("max_retries", max_retries), ("max_turns", max_turns)):
             if not isinstance(count, int) or count < 0:
                 raise ConfigurationError(f"{name}={count!r} is no count\n{name} is a whole number, such as 2")
         options = {name: settings.pop(name) for name in list(settings) if name not in SETTING_NAMES}
         for name in options:
             refuse_misspelt(name)
-        if api_key is not None:
-            options["api_key"] = api_key
-        if base_url is not None:
-            options["base_url"] = base_url
-        if strict_native_tools is not None:
-            options["strict_native_tools"] = strict_native_tools
+        given = {"api_key": api_key, "base_url": base_url, "strict_native_tools": strict_native_tools}
+        options |= {name: value for name, value in given.items() if value is not None}
         self.provider, self.model = self._resolve(model, provider, tier, options)
-        self.settings: dict[str, Any] = settings
         self.tools = Toolbox(tools)
-        self.native_tools = tuple(NativeTool(tool) for tool in native_tools)
         self.output = output
-        self.timeout = timeout
-        self.retries = RetryPolicy(max_retries)
-        self.max_turns = max_turns
-        self.fallback = fallback
+        self._template = self._checked(settings, native_tools)
+        self.policy = Policy(timeout, RetryPolicy(max_retries), fallback, max_turns)
+
+    def _checked(self, settings: dict[str, Any], native_tools: Iterable[NativeTool]) -> CompletionRequest:
+        """The request of every call but for its messages; what is wrong with a setting is said when the agent is built."""
+        try:
+            return CompletionRequest(
+                messages=(Message.user("…"),),
+                model=self.model,
+                tools=self.tools.definitions,
+                native_tools=tuple(map(NativeTool, native_tools)),
+                output_schema=None if self.output is None else structured.output_schema(self.output),
+                **settings,
+            )
+        except (TypeError, ValueError) as exc:
+            hint = f"\nnative tools: {', '.join(NativeTool)}" if "NativeTool" in str(exc) else ""
+            raise ConfigurationError(f"{exc}{hint}") from exc
 
     # --- routing ----------------------------------------------------------------------------------------------------
 
@@ -147,7 +144,7 @@ class LLMEngine:
             assert model is not None
             found = self.route(model)
             provider, model = registry.provider_class(found.provider), found.model
-        elif model is not None:
+        elif model is not None and not _has_own_url(provider, options):
             model = _without_prefix(model, provider)
         wanted = tier or model
         return provider(**options), provider.resolve_tier(wanted) if wanted else None
@@ -157,118 +154,21 @@ class LLMEngine:
     def request(self, task: Task, attachments: Iterable[Any] = (), **overrides: Unpack[Settings]) -> CompletionRequest:
         """The neutral request for a task: a prompt, a message, or a conversation as messages or dicts."""
         for name in overrides:
-            if name not in SETTING_NAMES:
-                refuse_misspelt(name)
-                raise TypeError(f"no setting is called {name!r}; settings: {', '.join(sorted(SETTING_NAMES))}")
-        return CompletionRequest(
-            messages=messages_of(task, attachments),
-            model=self.model,
-            tools=self.tools.definitions,
-            native_tools=self.native_tools,
-            output_schema=None if self.output is None else structured.output_schema(self.output),
-            **{**self.settings, **overrides},
-        )
+            check_setting(name)
+        changes: dict[str, Any] = dict(overrides)
+        return replace(self._template, messages=messages_of(task, attachments), **changes)
 
     def run(self, request: CompletionRequest) -> Envelope[Any]:
         """The whole answer."""
-        call = _Call(self, request)
-        try:
-            call.response = drivers.drive(call.run, call.turns, self.tools)
-        except ConfigurationError:
-            raise
-        except LazyBridgeError as error:
-            call.fail(error)
-        return call.envelope()
+        return self.call(request).whole()
 
     async def arun(self, request: CompletionRequest) -> Envelope[Any]:
         """The whole answer, on the running event loop."""
-        call = _Call(self, request)
-        try:
-            call.response = await drivers.adrive(call.run, call.turns, self.tools)
-        except ConfigurationError:
-            raise
-        except LazyBridgeError as error:
-            call.fail(error)
-        return call.envelope()
+        return await self.call(request).awhole()
 
-    def stream(
-        self, request: CompletionRequest, finished: Callable[[Envelope[Any]], None]
-    ) -> Generator[StreamChunk, None, None]:
-        """The chunks; `finished` is told of the envelope, also where the stream was closed early or failed."""
-        call = _Call(self, request)
-        try:
-            for chunk in drivers.drive_stream(call.run, call.turns, self.tools):
-                call.response = chunk.response or call.response
-                yield chunk
-        except LazyBridgeError as error:
-            call.fail(error)
-            raise
-        finally:
-            finished(call.envelope())
-
-    async def astream(
-        self, request: CompletionRequest, finished: Callable[[Envelope[Any]], None]
-    ) -> AsyncGenerator[StreamChunk, None]:
-        """`stream`, on the running event loop."""
-        call = _Call(self, request)
-        try:
-            async with aclosing(drivers.adrive_stream(call.run, call.turns, self.tools)) as chunks:
-                async for chunk in chunks:
-                    call.response = chunk.response or call.response
-                    yield chunk
-        except LazyBridgeError as error:
-            call.fail(error)
-            raise
-        finally:
-            finished(call.envelope())
-
-
-class _Call:
-    """One call from its request to its envelope."""
-
-    def __init__(self, engine: LLMEngine, request: CompletionRequest) -> None:
-        self.engine = engine
-        self.run = Run(engine.provider, timeout=engine.timeout, retries=engine.retries, fallback=engine.fallback)
-        self.turns: Turns = turns(request, runnable=engine.tools.runnable, max_turns=engine.max_turns)
-        self.response: CompletionResponse | None = None
-        self.error: LazyBridgeError | None = None
-        self.started = time.perf_counter()
-
-    def fail(self, error: LazyBridgeError) -> None:
-        self.run.attach(error)
-        self.error = error
-
-    def envelope(self) -> Envelope[Any]:
-        response = self.response or (self.run.responses[-1] if self.run.responses else None)
-        payload: Any = response.content if response is not None else ""
-        if self.error is None and response is not None and self.engine.output is not None and not response.tool_calls:
-            try:
-                payload = response.parsed = structured.parse(self.engine.output, response)
-            except LazyBridgeError as error:
-                self.fail(error)
-        return Envelope(self._metadata(response), response, self.error, payload)
-
-    def _metadata(self, response: CompletionResponse | None) -> EnvelopeMetadata:
-        usage = total_usage(self.run.attempts)
-        attempts = self.run.attempts
-        adjustments = {adjustment: None for answer in self.run.responses for adjustment in answer.adjustments}
-        return EnvelopeMetadata(
-            model=(response.model if response is not None else None) or (attempts[-1].model if attempts else None),
-            provider=self.run.provider_name,
-            cost_usd=usage.cost_usd,
-            input_tokens=usage.input_tokens,
-            cached_input_tokens=usage.cached_input_tokens,
-            output_tokens=usage.output_tokens,
-            thinking_tokens=usage.thinking_tokens,
-            stop_reason=response.stop_reason if response is not None else None,
-            latency_ms=(time.perf_counter() - self.started) * 1000,
-            run_id=uuid.uuid4().hex,
-            turns=len(self.run.responses),
-            request_id=response.request_id if response is not None else None,
-            attempts=tuple(replace(attempt) for attempt in attempts),
-            adjustments=tuple(adjustments),
-            usage=usage,
-        )
+    def call(self, request: CompletionRequest) -> Call:
+        """One call, yet to be made."""
+        return Call(self.provider, request, self.policy, self.tools, self.output)
 
 
 class Choice(NamedTuple):
@@ -290,7 +190,12 @@ def default_provider() -> Choice:
     return Choice("local", f"using the local model, because neither {variables} is set")
 
 
+def _has_own_url(provider: type[BaseProvider], options: dict[str, Any]) -> bool:
+    variable = getattr(provider, "url_variable", None)
+    return bool(options.get("base_url") or (variable and os.environ.get(variable)))
+
+
 def _without_prefix(model: str, provider: type[BaseProvider]) -> str:
-    """`openai/gpt-6-luna` with provider openai means `gpt-6-luna`; any other id is the server's own."""
+    """`openai/gpt-6-luna` with provider openai means `gpt-6-luna`; at a base URL of one's own the id is the server's."""
     vendor, slash, rest = model.partition("/")
-    return rest if slash and rest and provider.name and registry.key_of(vendor) == provider.name else model
+    return rest if slash and rest and registry.key_of(vendor) == registry.key_of(provider.registered_name()) else model

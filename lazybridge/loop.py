@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from lazybridge.core.errors import ToolLoopError
-from lazybridge.core.types import CompletionRequest, CompletionResponse, Message, ToolCall
+from lazybridge.core.types import CompletionRequest, CompletionResponse, Message, ProviderState, ToolCall
 
 
 @dataclass(frozen=True)
@@ -27,19 +27,23 @@ class RunTools:
 Turns = Generator[Ask | RunTools, Any, CompletionResponse]
 
 
-def turns(request: CompletionRequest, *, runnable: bool, max_turns: int) -> Turns:
-    """Ask until the model answers without calling a tool.
+def turns(request: CompletionRequest, *, left_to_caller: Collection[str], max_turns: int) -> Turns:
+    """Ask until the model answers without a call that can be run.
 
-    With `runnable` False the calls are left to the caller. Raises ToolLoopError, with the messages so far, where
+    Calls of the tools in `left_to_caller` have no function here, and a call that was cut off at the token limit would
+    be cut off again: an answer with either is returned as it is. Raises ToolLoopError, with the messages so far, where
     `max_turns` requests did not bring an answer.
     """
+    paused: CompletionResponse | None = None
     for _ in range(max_turns):
         response: CompletionResponse = yield Ask(request)
         if response.stop_reason == "pause_turn":  # the vendor wants its own turn back to go on
+            paused = _continued(paused, response)
             request = replace(request, messages=(*request.messages, response.to_message()))
             continue
-        if not response.tool_calls or not runnable:
-            return response
+        cut_off = response.stop_reason == "max_tokens" and any(call.error for call in response.tool_calls)
+        if not response.tool_calls or cut_off or any(call.name in left_to_caller for call in response.tool_calls):
+            return _continued(paused, response)
         results: Sequence[Message] = yield RunTools(response.tool_calls)
         request = replace(
             request,
@@ -47,6 +51,20 @@ def turns(request: CompletionRequest, *, runnable: bool, max_turns: int) -> Turn
             # A forced choice was obeyed; forcing it again would never end.
             tool_choice=None if request.tool_choice in (None, "auto") else "auto",
         )
+        paused = None
     error = ToolLoopError(f"no answer after max_turns={max_turns}; raise max_turns or look at error.messages")
     error.messages = request.messages
     raise error
+
+
+def _continued(paused: CompletionResponse | None, response: CompletionResponse) -> CompletionResponse:
+    """A paused answer and what continues it, as the one answer they are."""
+    if paused is None:
+        return response
+    content, calls = paused.content + response.content, [*paused.tool_calls, *response.tool_calls]
+    state, before = response.provider_state, paused.provider_state
+    if state is not None and before is not None:
+        state = ProviderState(state.vendor, state.wire, (*before.items, *state.items), (content, tuple(calls)))
+    return replace(
+        response, content=content, thinking=paused.thinking + response.thinking, tool_calls=calls, provider_state=state
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from dataclasses import replace
 
@@ -14,9 +15,10 @@ from lazybridge.core.errors import (
     UnsupportedNativeToolError,
     from_exception,
 )
+from lazybridge.core.providers.adjusting import fitted
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.retry import Deadline, RetryPolicy
-from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk, UsageStats
+from lazybridge.core.types import Adjustment, CompletionRequest, CompletionResponse, StreamChunk, UsageStats
 from lazybridge.envelope import Attempt
 
 _log = logging.getLogger("lazybridge")
@@ -25,8 +27,6 @@ _log = logging.getLogger("lazybridge")
 _FALLBACK_KINDS = frozenset({"not_found", "overloaded"})
 # What the end of the time looks like from below: a cut connection is one, too.
 _ENDS_OF_TIME = frozenset({"timeout", "connection", "truncated"})
-# The vendor may have worked, and charged, before such an attempt ended: its usage is unknown, not nothing.
-_MAY_HAVE_COST = frozenset({"timeout", "truncated"})
 # Raised while a request is translated: nothing was on the wire.
 _NEVER_SENT = (ConfigurationError, UnsupportedFeatureError, UnsupportedNativeToolError)
 
@@ -36,13 +36,15 @@ class Run:
 
     def __init__(self, provider: BaseProvider, *, timeout: float | None, retries: RetryPolicy, fallback: bool) -> None:
         self.provider = provider
-        self.provider_name = provider.name or type(provider).__name__.removesuffix("Provider").lower()
+        self.provider_name = provider.registered_name()
         self.deadline = Deadline(timeout)
         self.retries = retries
         self.fallback = fallback
         self.attempts: list[Attempt] = []
         self.responses: list[CompletionResponse] = []
         self._pieces: list[str] = []
+        self._open = False
+        self._adjusted: tuple[Adjustment, ...] = ()
         self._retries_done = 0
         self._replacement: str | None = None
 
@@ -50,8 +52,11 @@ class Run:
         """The request of the next attempt, with the time that is left."""
         self.deadline.check()
         self._pieces = []
+        if not self.provider._adjusts_itself:
+            request, self._adjusted = fitted(self.provider, request)
         model = self._replacement or request.model
         self.attempts.append(Attempt(self.provider_name, self._model(request), started=time.time()))
+        self._open = True
         timeout = self.deadline.left()
         if (model, timeout) == (request.model, request.timeout):
             return request
@@ -71,7 +76,9 @@ class Run:
 
     def succeeded(self, response: CompletionResponse) -> CompletionResponse:
         """Close the attempt with what it took."""
-        self._honest_cost(response)
+        self._fill_cost(response)
+        if self._adjusted:
+            response.adjustments = (*self._adjusted, *response.adjustments)
         attempt = self._close()
         attempt.usage, attempt.request_id = response.usage, response.request_id
         attempt.model = response.model or attempt.model
@@ -83,16 +90,18 @@ class Run:
         """Seconds to wait before the next attempt. Raises the neutral error where there is none, or where `final`."""
         if isinstance(exc, _NEVER_SENT):
             self.attempts.pop()
+            self._open = False
             raise exc
         attempt = self._close()
         if isinstance(exc, LazyBridgeError) and not isinstance(exc, ProviderError):
-            attempt.error = type(exc).__name__
+            attempt.error, attempt.usage = type(exc).__name__, UsageStats()
             raise exc
-        error = from_exception(exc, provider=self.provider_name, model=self._model(request))
+        model = self._model(request)
+        error = from_exception(exc, provider=self.provider_name, model=model, secrets=self._secrets(request))
         attempt.status_code, attempt.error, attempt.request_id = error.status_code, error.kind, error.request_id
         error.partial_text = error.partial_text or self.partial_text
-        if error.partial_text or error.kind in _MAY_HAVE_COST:
-            attempt.usage = UsageStats()
+        if error.status_code is None and not error.never_sent:
+            attempt.usage = UsageStats()  # the vendor may have worked, and charged: that is unknown, not nothing
         asked = self.provider.is_retryable(exc)
         if asked is not None:
             error.retryable = asked
@@ -114,6 +123,18 @@ class Run:
             return 0.0
         raise error from (exc if exc is not error else exc.__cause__)
 
+    def abandon(self) -> None:
+        """Close an attempt that nobody waits for any more: what it used is not known."""
+        if self._open:
+            attempt = self._close()
+            attempt.error, attempt.usage = "cancelled", UsageStats()
+
+    def attach(self, error: LazyBridgeError) -> None:
+        """Put what the call had onto an error."""
+        if isinstance(error, ProviderError) and not error.partial_text:
+            error.partial_text = self.partial_text
+        error.attempts = tuple(self.attempts)
+
     def _next_model(self, request: CompletionRequest) -> bool:
         first = self.provider._resolve_model(request)
         chain = [first, *self.provider._FALLBACKS.get(first, [])]
@@ -124,19 +145,28 @@ class Run:
         return True
 
     def _close(self) -> Attempt:
+        self._open = False
         attempt = self.attempts[-1]
         attempt.duration_ms = (time.time() - attempt.started) * 1000
         return attempt
 
-    def _honest_cost(self, response: CompletionResponse) -> None:
-        """A provider whose price table says None but which reports 0.0 (`cost or 0.0`) does not know the cost."""
-        usage = response.usage
-        if usage.cost_usd == 0.0 and type(self.provider)._compute_cost is not BaseProvider._compute_cost:
-            known = self.provider._compute_cost(response.model or "", usage.input_tokens or 0, usage.output_tokens or 0)
-            usage.cost_usd = 0.0 if known is not None else None
+    def _secrets(self, request: CompletionRequest) -> tuple[str, ...]:
+        """Credentials that an answer or an exception may echo."""
+        key = getattr(self.provider, "api_key", None)
+        variable = getattr(self.provider, "key_variable", None)
+        keys = (key if isinstance(key, str) else None, os.environ.get(variable) if variable else None)
+        headers = (request.extra_headers or {}).values()
+        return tuple(str(secret) for secret in (*keys, *headers) if secret)
 
-    def attach(self, error: LazyBridgeError) -> None:
-        """Put what the call had onto an error."""
-        if isinstance(error, ProviderError) and not error.partial_text:
-            error.partial_text = self.partial_text
-        error.attempts = tuple(self.attempts)
+    def _fill_cost(self, response: CompletionResponse) -> None:
+        """The cost by the `_compute_cost` of a user's provider that left it out, or wrote 0.0 for "not known"."""
+        usage = response.usage
+        if usage.cost_usd or self.provider._adjusts_itself:
+            return
+        if type(self.provider)._compute_cost is BaseProvider._compute_cost:
+            return
+        if usage.input_tokens is None or usage.output_tokens is None:
+            usage.cost_usd = None
+            return
+        model = response.model or self.attempts[-1].model or ""
+        usage.cost_usd = self.provider._compute_cost(model, usage.input_tokens, usage.output_tokens)

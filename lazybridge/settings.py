@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypedDict, get_type_hints
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, TypedDict
 
-from lazybridge.core.content import CacheHint
+from lazybridge.core.content import CacheHint, TextContent
 from lazybridge.core.errors import ConfigurationError
-from lazybridge.core.types import Effort, Message
+from lazybridge.core.providers.base import BaseProvider
+from lazybridge.core.types import USER, Effort, Message, NativeTool, ToolCall, ToolDefinition
+from lazybridge.tools import Tool
 
 Task = str | Message | Sequence[Message | Mapping[str, Any]]
 
@@ -31,33 +34,54 @@ class Settings(TypedDict, total=False):
     service_tier: str | None
     extra_body: Mapping[str, Any] | None
     extra_headers: Mapping[str, str] | None
+    timeout: float | None
     strict: bool
 
 
-SETTING_NAMES = frozenset(get_type_hints(Settings))
+class Options(Settings, total=False):
+    """What an agent carries besides; `api` is OpenAI's choice between its two APIs."""
+
+    provider: str | type[BaseProvider] | BaseProvider | None
+    tier: str | None
+    tools: Iterable[Tool | ToolDefinition | Callable[..., Any]]
+    native_tools: Iterable[NativeTool]
+    output: Any
+    api_key: str | None
+    base_url: str | None
+    api: Literal["responses", "chat"]
+    strict_native_tools: bool | None
+    max_retries: int
+    max_turns: int
+    fallback: bool
+
+
+SETTING_NAMES = frozenset(Settings.__annotations__)
+OPTION_NAMES = frozenset(Options.__annotations__)
 
 
 def refuse_misspelt(name: str) -> None:
     """Raise ConfigurationError where a keyword is one letter away from one that exists."""
-    known = [
-        *SETTING_NAMES,
-        "timeout",
-        "max_retries",
-        "max_turns",
-        "fallback",
-        "tools",
-        "native_tools",
-        "output",
-        "tier",
-    ]
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
-    if close:
+    close = difflib.get_close_matches(name, OPTION_NAMES, n=1, cutoff=0.8)
+    if close and close[0] != name:
         raise ConfigurationError(f"no setting is called {name!r}; did you mean {close[0]!r}?\nwrite {close[0]}=...")
 
 
+def check_setting(name: str) -> None:
+    """Raise ConfigurationError for a keyword of a call that is no setting."""
+    if name in SETTING_NAMES:
+        return
+    if name in OPTION_NAMES:
+        raise ConfigurationError(f"{name} belongs to the agent, not to one call\nAgent(..., {name}=...)")
+    refuse_misspelt(name)
+    raise ConfigurationError(f"no setting is called {name!r}\nsettings: {', '.join(sorted(SETTING_NAMES))}")
+
+
 def messages_of(task: Task, attachments: Iterable[Any]) -> tuple[Message, ...]:
-    """A prompt, a message or a conversation as messages. Raises ValueError where it is empty, TypeError where it is none."""
-    attachments = tuple(attachments)
+    """A prompt, a message or a conversation as messages.
+
+    Raises ValueError where it is empty, TypeError where it is none of them, FileNotFoundError for a missing attachment.
+    """
+    attachments = (attachments,) if isinstance(attachments, (str, bytes, os.PathLike)) else tuple(attachments)
     if isinstance(task, str):
         if not task.strip() and not attachments:
             raise ValueError(f"the prompt is empty: {task!r}")
@@ -65,6 +89,9 @@ def messages_of(task: Task, attachments: Iterable[Any]) -> tuple[Message, ...]:
     messages = (task,) if isinstance(task, Message) else tuple(map(_message, _sequence(task)))
     if not messages:
         raise ValueError("the conversation is empty: []")
+    for place, message in enumerate(messages):
+        if message.role is USER and not any(block != TextContent("") for block in message.blocks):
+            raise ValueError(f"message {place} of the conversation is empty: {message.content!r}")
     return (*messages, Message.user("", attachments=attachments)) if attachments else messages
 
 
@@ -75,14 +102,27 @@ def _sequence(task: object) -> Iterable[Any]:
 
 
 def _message(item: object) -> Message:
+    """A message, also as the dict that OpenAI's Chat Completions use."""
     if isinstance(item, Message):
         return item
-    if isinstance(item, Mapping) and "role" in item:
-        return Message(**item)
-    raise TypeError(f'a message is a Message or {{"role": ..., "content": ...}}, got {item!r}')
+    if not isinstance(item, Mapping) or "role" not in item:
+        raise TypeError(f'a message is a Message or {{"role": ..., "content": ...}}, got {item!r}')
+    unknown = item.keys() - _MESSAGE_KEYS
+    if unknown:
+        raise TypeError(f"a message has no {', '.join(sorted(map(repr, unknown)))}; it has {', '.join(_MESSAGE_KEYS)}")
+    given = {name: value for name, value in item.items() if value is not None}
+    calls = tuple(map(_tool_call, given.pop("tool_calls", ())))
+    return Message(**given, tool_calls=calls)
 
 
-def near(word: str, known: Iterable[str]) -> str:
-    """A hint for a misspelt word, or ""."""
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+_MESSAGE_KEYS = ("role", "content", "tool_calls", "tool_call_id", "name", "is_error")
+
+
+def _tool_call(item: Any) -> ToolCall:
+    if isinstance(item, ToolCall):
+        return item
+    try:
+        return ToolCall.parse(item["id"], item["function"]["name"], item["function"]["arguments"])
+    except (KeyError, TypeError):
+        shape = '{"id": ..., "function": {"name": ..., "arguments": ...}}'
+        raise TypeError(f"a tool call is a ToolCall or {shape}, got {item!r}") from None

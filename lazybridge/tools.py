@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
+from lazybridge.core.content import AudioContent, DocumentContent, ImageContent, TextContent
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.types import Message, ToolCall, ToolDefinition
+
+_BLOCKS = (TextContent, ImageContent, AudioContent, DocumentContent)
 
 
 class Tool:
@@ -30,40 +32,51 @@ class Tool:
 
     @cached_property
     def _arguments(self) -> Any:
-        """A pydantic model of the parameters."""
-        from pydantic import ConfigDict, create_model
+        """A pydantic adapter of the parameters; a parameter with a default may be left out."""
+        from typing import NotRequired
+
+        from pydantic import TypeAdapter, with_config
+        from typing_extensions import TypedDict
 
         fields: dict[str, Any] = {}
-        for name, parameter in inspect.signature(self.function, eval_str=True).parameters.items():
+        for name, parameter in self._parameters.items():
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
-                raise ConfigurationError(f"tool {self.name!r}: parameter {name!r} must be a plain named one")
+                raise ConfigurationError(
+                    f"tool {self.name!r}: the model cannot fill *{name}\nwrite a plain parameter with a name and a type"
+                )
             annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
-            fields[name] = (annotation, ... if parameter.default is parameter.empty else parameter.default)
-        return create_model(self.name, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True), **fields)
+            fields[name] = annotation if parameter.default is parameter.empty else NotRequired[annotation]
+        typed: Any = TypedDict("Arguments", fields)  # type: ignore[misc]  # the functional form, built at run time
+        return TypeAdapter(with_config(extra="forbid", arbitrary_types_allowed=True)(typed))
+
+    @cached_property
+    def _parameters(self) -> dict[str, inspect.Parameter]:
+        return dict(inspect.signature(self.function, eval_str=True).parameters)
 
     @cached_property
     def definition(self) -> ToolDefinition:
         """What the model is told of this tool."""
-        schema = self._arguments.model_json_schema()
+        schema = self._arguments.json_schema()
         schema.pop("title", None)
-        schema.setdefault("properties", {})
+        properties = schema.setdefault("properties", {})
+        for name, parameter in self._parameters.items():
+            if isinstance(parameter.default, (str, int, float, bool)):
+                properties[name]["default"] = parameter.default
         return ToolDefinition(self.name, self.description, schema)
 
     def _validated(self, call: ToolCall) -> dict[str, Any]:
         if call.error:
             raise ValueError(call.error)
-        model = self._arguments.model_validate(dict(call.arguments))
-        return {name: getattr(model, name) for name in type(model).model_fields}
+        arguments: dict[str, Any] = self._arguments.validate_python(dict(call.arguments))
+        return arguments
 
     def run(self, call: ToolCall) -> Message:
         """The result of one call; an exception of the function becomes an error that the model can read."""
         try:
             value = self.function(**self._validated(call))
-            if inspect.isawaitable(value):
-                value = _wait(value)
+            return _success(call, _wait(value) if inspect.isawaitable(value) else value)
         except Exception as exc:  # whatever a user's function raises is the model's to hear
             return _failure(call, exc)
-        return _success(call, value)
 
     async def arun(self, call: ToolCall) -> Message:
         """`run`, on the running event loop; a synchronous function goes to a thread."""
@@ -75,9 +88,9 @@ class Tool:
                 value = await asyncio.to_thread(self.function, **arguments)
                 if inspect.isawaitable(value):
                     value = await value
+            return _success(call, value)
         except Exception as exc:
             return _failure(call, exc)
-        return _success(call, value)
 
 
 class Toolbox:
@@ -88,7 +101,7 @@ class Toolbox:
     def __init__(self, tools: Iterable[Tool | ToolDefinition | Callable[..., Any]] = ()) -> None:
         self._tools: dict[str, Tool] = {}
         self.definitions = ()
-        for tool in tools:
+        for tool in (tools,) if isinstance(tools, (Tool, ToolDefinition)) or callable(tools) else tools:
             definition = tool if isinstance(tool, ToolDefinition) else self._add(tool)
             if definition.name in map(attrgetter("name"), self.definitions):
                 raise ConfigurationError(
@@ -102,9 +115,9 @@ class Toolbox:
         return made.definition
 
     @property
-    def runnable(self) -> bool:
-        """Whether there are functions to run; bare definitions leave the calls to the caller."""
-        return bool(self._tools)
+    def left_to_caller(self) -> frozenset[str]:
+        """The tools that have no function here."""
+        return frozenset(definition.name for definition in self.definitions if definition.name not in self._tools)
 
     def run(self, calls: Sequence[ToolCall]) -> list[Message]:
         """One result for each call, in order."""
@@ -149,13 +162,22 @@ def _wait(value: Any) -> Any:
 
 
 def _success(call: ToolCall, value: Any) -> Message:
-    return Message.tool(value if isinstance(value, str) else _as_json(value), tool_call_id=call.id, name=call.name)
+    return Message.tool(_content(value), tool_call_id=call.id, name=call.name)
+
+
+def _content(value: Any) -> Any:
+    """A tool's result as the model gets it: text as it is, images and documents as they are, anything else as JSON."""
+    if isinstance(value, (str, *_BLOCKS)):
+        return value if isinstance(value, str) else [value]
+    if isinstance(value, (list, tuple)) and any(isinstance(item, _BLOCKS) for item in value):
+        return [item if isinstance(item, (str, *_BLOCKS)) else _as_json(item) for item in value]
+    return _as_json(value)
 
 
 def _as_json(value: Any) -> str:
-    if hasattr(value, "model_dump_json"):
-        return str(value.model_dump_json())
-    return json.dumps(value, default=str, ensure_ascii=False)
+    from pydantic_core import to_json
+
+    return to_json(value, fallback=str).decode()
 
 
 def _failure(call: ToolCall, exc: Exception) -> Message:

@@ -31,6 +31,8 @@ class Fault:
     end_after: int | None = None
     pause: float = 0.0
     drip: float = 0.0
+    linger: float = 0.0
+    drop: bool = False
 
 
 class FakeVendor:
@@ -106,6 +108,9 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.vendor.next_fault()
         if fault.hang:
             self.vendor.wait(fault.hang)
+        if fault.drop:
+            self.close_connection = True
+            return self.connection.shutdown(socket.SHUT_RDWR)
         if fault.status is not None:
             return self._send(fault.status, fault.body or error_body(self.path, fault.status), fault.headers)
         wire = _WIRES[self.path.rsplit("/", 1)[-1]]
@@ -165,6 +170,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.flush()
                 if fault.pause:
                     self.vendor.wait(fault.pause)
+            if fault.linger:
+                self.vendor.wait(fault.linger)
             self.wfile.write(b"0\r\n\r\n")
         except OSError:
             self.close_connection = True

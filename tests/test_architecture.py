@@ -15,15 +15,17 @@ LEVELS = (
     ("cli",),
     ("agent",),
     ("engine",),
+    ("call",),
     ("drivers",),
     ("run",),
-    ("loop", "tools", "envelope", "settings"),
+    ("settings",),
+    ("loop", "tools", "envelope"),
     ("core.providers",),
     ("core.registry", "core.retry"),
     ("core.wire",),
     ("core.structured", "core.pricing"),
     ("core.types",),
-    ("core.content", "core.catalogue", "core.errors"),
+    ("core.content", "core.catalogue", "core.errors", "core.closing"),
 )
 # The base class registers itself, and a lookup returns the class: the two know each other by name only.
 KNOWN_UPWARD = {("core.registry", "core.providers.base")}

@@ -17,11 +17,13 @@ def cost_usd(profile: ModelProfile, usage: UsageStats) -> float | None:
     """USD for one response, or None where any part of it has no known price.
 
     Unknown are: a model without a row, token counts that the vendor did not send, a class of tokens that the row does
-    not price, and a service tier other than the ordinary one.
+    not price, tools of the vendor that are billed apart, and a service tier other than the ordinary one.
     """
     if profile.price is None or usage.input_tokens is None or usage.output_tokens is None:
         return None
-    if usage.service_tier not in _STANDARD_TIERS or usage.audio_input_tokens or usage.audio_output_tokens:
+    if usage.service_tier not in _STANDARD_TIERS:
+        return None
+    if usage.audio_input_tokens or usage.audio_output_tokens or usage.unpriced_tool_calls:
         return None
     price = _at_length(profile.price, usage.input_tokens)
     cached = usage.cached_input_tokens or 0

@@ -84,7 +84,7 @@ def provider_class(name: str) -> type[BaseProvider]:
         cls: type[BaseProvider] = getattr(importlib.import_module(module), attribute)
         return cls
     raise ConfigurationError(
-        f"no provider is called {name!r}{_near(name, provider_names())}\n"
+        f"no provider is called {name!r}{near(name, provider_names())}\n"
         f"known providers: {', '.join(provider_names())}; subclass BaseProvider to add one"
     )
 
@@ -112,11 +112,12 @@ def route(
     if default:
         return Route(default, model, "the default provider")
     raise UnknownModelError(
-        f"no rule knows the model {model!r}{_near(model, known)}\n"
+        f"no rule knows the model {model!r}{near(model, known)}\n"
         f'name the provider to send any id: Agent("{model}", provider="openai"), or "openai/{model}"'
     )
 
 
-def _near(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word.lower(), list(known), n=3, cutoff=0.6)
-    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+def near(word: str, known: Iterable[str]) -> str:
+    """A hint at the words that a misspelt one is near to, or ""."""
+    close = difflib.get_close_matches(word.lower(), list(known), n=3, cutoff=0.6)
+    return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""

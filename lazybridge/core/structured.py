@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
-from lazybridge.core.errors import StructuredOutputError
+from lazybridge.core.errors import ConfigurationError, StructuredOutputError
 from lazybridge.core.types import CompletionResponse, OutputSchema
 
 _WRAPPED = "value"
@@ -17,8 +17,11 @@ _WRAPPED = "value"
 def output_schema(output: Any) -> OutputSchema:
     """The schema of a type (pydantic model, dataclass, `list[X]`, `int`, ...) or of a JSON schema given as a dict.
 
-    Vendors want an object at the root, so any other type is wrapped in one and unwrapped by `parse`.
+    Vendors want an object at the root, so any other type is wrapped in one and unwrapped by `parse`. Raises
+    ConfigurationError for a JSON schema where nothing is installed to check the answer against it.
     """
+    if isinstance(output, (OutputSchema, Mapping)) and importlib.util.find_spec("jsonschema") is None:
+        raise ConfigurationError("a JSON schema as output needs the package jsonschema\npip install jsonschema")
     if isinstance(output, OutputSchema):
         return output
     if isinstance(output, Mapping):
@@ -62,9 +65,12 @@ def validate(value: Any, schema: Mapping[str, Any]) -> None:
     if importlib.util.find_spec("jsonschema") is None:
         return
     import jsonschema
+    from referencing.exceptions import Unresolvable
 
     try:
         jsonschema.validate(value, dict(schema))
+    except Unresolvable as exc:
+        raise ValueError(f"the schema itself is wrong: {exc}") from exc
     except jsonschema.SchemaError as exc:
         raise ValueError(f"the schema itself is wrong at {exc.json_path}: {exc.message}") from exc
     except jsonschema.ValidationError as exc:

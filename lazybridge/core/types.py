@@ -74,11 +74,16 @@ class ToolCall:
 
 @dataclass(frozen=True)
 class ProviderState:
-    """A vendor's opaque blocks (thinking signatures, reasoning items), replayed verbatim to that vendor and wire only."""
+    """A vendor's opaque blocks (thinking signatures, reasoning items), replayed verbatim to that vendor and wire only.
+
+    `said` is the text and the tool calls that the blocks say; a message that was edited to say something else is
+    written anew instead.
+    """
 
     vendor: str
     wire: str
     items: tuple[Any, ...]
+    said: tuple[str, tuple[ToolCall, ...]] | None = None
 
 
 @dataclass(frozen=True)
@@ -190,7 +195,7 @@ class CompletionRequest:
     metadata: Mapping[str, str] | None = None
     service_tier: str | None = None
     extra_body: Mapping[str, Any] | None = None
-    extra_headers: Mapping[str, str] | None = None
+    extra_headers: Mapping[str, str] | None = field(default=None, repr=False)
     timeout: float | None = None
     strict: bool = False
 
@@ -203,14 +208,26 @@ class CompletionRequest:
             object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ()))
         if not self.messages:
             raise ValueError("a request needs at least one message, got messages=()")
-        for name, kinds in _NUMBERS.items():
+        for name, (kinds, shown) in _KINDS.items():
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, kinds) or isinstance(value, bool)):
-                raise TypeError(f"{name} is a number, got {value!r}")
+            if value is not None and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)):
+                raise TypeError(f"{name} is {shown}, got {value!r}")
         if self.effort is not None and self.effort not in EFFORTS:
             raise ValueError(f"unknown effort {self.effort!r}; use one of {', '.join(EFFORTS)}")
-        if self.max_tokens is not None and self.max_tokens < 1:
-            raise ValueError(f"max_tokens must be at least 1, got {self.max_tokens!r}")
+        if self.cache not in (None, True, False, "5m", "1h"):
+            raise ValueError(f"unknown cache {self.cache!r}; use True, '5m' or '1h'")
+        for name, value in (("max_tokens", self.max_tokens), ("timeout", self.timeout)):
+            if value is not None and value <= 0:
+                raise ValueError(f"{name} must be above 0, got {value!r}")
+        self._check_choice()
+
+    def _check_choice(self) -> None:
+        names = [tool.name for tool in self.tools]
+        if self.tool_choice is None or self.tool_choice in ("auto", "required", "none", *names):
+            return
+        words = ", ".join(["auto", "required", "none", *names])
+        hint = "; for any tool write 'required'" if self.tool_choice == "any" else ""
+        raise ValueError(f"unknown tool_choice {self.tool_choice!r}; use one of {words}{hint}")
 
     @cached_property
     def system_text(self) -> str | None:
@@ -220,12 +237,21 @@ class CompletionRequest:
         return "\n\n".join(filter(None, parts)) or None
 
 
-_NUMBERS: dict[str, tuple[type, ...]] = {
-    "max_tokens": (int,),
-    "temperature": (int, float),
-    "top_p": (int, float),
-    "seed": (int,),
-    "timeout": (int, float),
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "model": ((str,), "a text"),
+    "system": ((str,), "a text"),
+    "max_tokens": ((int,), "a whole number"),
+    "temperature": ((int, float), "a number"),
+    "top_p": ((int, float), "a number"),
+    "seed": ((int,), "a whole number"),
+    "tool_choice": ((str,), "a word or a tool's name"),
+    "parallel_tool_calls": ((bool,), "True or False"),
+    "thinking": ((bool, int), "True, False or a number of tokens"),
+    "metadata": ((Mapping,), "a dict"),
+    "service_tier": ((str,), "a text"),
+    "extra_body": ((Mapping,), "a dict"),
+    "extra_headers": ((Mapping,), "a dict"),
+    "timeout": ((int, float), "a number of seconds"),
 }
 
 
@@ -246,7 +272,8 @@ class UsageStats:
 
     `input_tokens` is all that the model read; `cached_input_tokens` and `cache_write_tokens` (of which
     `cache_write_1h_tokens`) are parts of it. `output_tokens` is all that it wrote; `thinking_tokens` is a part of it.
-    `service_tier` is the tier that served. `cost_usd` is None where the price is not known, 0.0 where it is free.
+    `unpriced_tool_calls` counts vendor-run tools that are billed apart and have no price here (images, code). `service_tier`
+    is the tier that served. `cost_usd` is None where the price is not known, 0.0 where it is free.
     """
 
     input_tokens: int | None = None
@@ -258,6 +285,7 @@ class UsageStats:
     audio_input_tokens: int | None = None
     audio_output_tokens: int | None = None
     web_searches: int | None = None
+    unpriced_tool_calls: int | None = None
     service_tier: str | None = None
     cost_usd: float | None = None
 
@@ -319,7 +347,8 @@ class RawAnswer:
 class CompletionResponse:
     """What a model answered. `model` is the model that served; `raw` is the SDK's own object.
 
-    `last_text` is the last of several messages in one answer (commentary first, then the answer itself).
+    `last_text` is the last of several messages in one answer (commentary first, then the answer itself);
+    `alternatives` are the texts of the further choices where several were asked for.
     """
 
     content: str = ""
@@ -330,6 +359,7 @@ class CompletionResponse:
     usage: UsageStats = field(default_factory=UsageStats)
     request_id: str | None = None
     last_text: str | None = None
+    alternatives: tuple[str, ...] = ()
     parsed: Any = None
     adjustments: tuple[Adjustment, ...] = ()
     raw: Any = field(default=_LazyRaw(), repr=False)  # a descriptor-typed field

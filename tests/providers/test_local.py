@@ -306,11 +306,6 @@ def test_an_answer_beside_tools_is_unwrapped_as_far_as_it_got(provider, text, co
     assert response.tool_calls == []
 
 
-def test_a_tool_choice_that_names_no_tool(provider):
-    with pytest.raises(ConfigurationError, match="tool_choice names no tool: 'get_wether'"):
-        provider.complete(ask(tools=(WEATHER,), tool_choice="get_wether"))
-
-
 # --- what cannot be sent ------------------------------------------------------------------------------------------------
 
 

@@ -56,7 +56,7 @@ def test_a_model_that_cannot_be_made_to_call_a_tool_is_sent_auto(choice: str) ->
         ("auto", {"type": "auto"}),
         ("required", {"type": "any"}),
         ("none", {"type": "none"}),
-        ("f", {"type": "tool", "name": "f"}),
+        ("get_weather", {"type": "tool", "name": "get_weather"}),
     ],
 )
 def test_tool_choice_in_the_vendors_words(choice: str, word: dict[str, Any]) -> None:

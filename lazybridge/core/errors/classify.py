@@ -78,8 +78,7 @@ _BY_MESSAGE_PREFIX: tuple[tuple[str, ErrorKind], ...] = (
 _CONNECTION_CLASSES = frozenset({"gaierror", "herror", "SSLError"})
 # Failures before a byte of the request was on the wire.
 _UNSENT_CLASSES = frozenset(
-    {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "ClientConnectorError", "gaierror"}
-    | {"ConnectionRefusedError"}
+    {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "ConnectionRefusedError", "gaierror"}
 )
 _TRANSPORT_MODULES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "aiohttp"})
 
@@ -99,6 +98,7 @@ def from_exception(
         exc.model = exc.model or model
         exc.message = scrub(exc.message, known)
         exc.args = (exc.message,)
+        exc.__traceback__ = None  # the frames that read the answer hold its body
         return exc
     status = _status(exc)
     headers = _headers(exc)
@@ -171,7 +171,13 @@ def _kind(exc: BaseException | None, status: int | None, words: Iterable[str], m
 
 
 def _kind_of_class(exc: BaseException) -> ErrorKind | None:
-    """Transport failures have no status; their class is what there is."""
+    """Transport failures have no status; their class is what there is.
+
+    The SDKs' aiohttp transport calls every lost connection a connect timeout, so aiohttp's own exception is asked first.
+    """
+    below = _aiohttp_names(exc)
+    if "ClientConnectionError" in below:
+        return "timeout" if "ServerTimeoutError" in below else "connection"
     names = [cls.__name__ for cls in type(exc).__mro__]
     if isinstance(exc, TimeoutError) or "TimeoutException" in names or "APITimeoutError" in names:
         return "timeout"
@@ -184,7 +190,18 @@ def _kind_of_class(exc: BaseException) -> ErrorKind | None:
     return None
 
 
+def _aiohttp_names(exc: BaseException) -> set[str]:
+    """The class names of the aiohttp exception underneath, if there is one."""
+    for link in chain_of(exc):
+        if type(link).__module__.partition(".")[0] == "aiohttp":
+            return {cls.__name__ for cls in type(link).__mro__}
+    return set()
+
+
 def _never_sent(exc: BaseException) -> bool:
+    below = _aiohttp_names(exc)
+    if below:
+        return bool(below & {"ClientConnectorError", "ConnectionTimeoutError"})
     return any(_UNSENT_CLASSES.intersection(cls.__name__ for cls in type(link).__mro__) for link in chain_of(exc))
 
 

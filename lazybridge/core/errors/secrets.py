@@ -86,8 +86,8 @@ def _header_items(holder: Any) -> list[tuple[str, str]]:
 def scrub_exception(exc: BaseException, secrets: tuple[str, ...]) -> None:
     """Remove secrets in place from an SDK's exception, its causes and the request and response they hold."""
     for holder in _holders(exc):
-        for name, _ in _header_items(holder):
-            if _SECRET_HEADER.search(name):
+        for name, value in _header_items(holder):
+            if _SECRET_HEADER.search(name) or any(secret in value for secret in secrets):
                 holder.headers[name] = REDACTED
         if hasattr(holder, "_content") and isinstance(holder._content, bytes):
             text = holder._content.decode("utf-8", "replace")

@@ -128,22 +128,6 @@ async def adrain(response: httpx2.Response) -> None:
                 pass
 
 
-class AsyncClosing:
-    """`contextlib.aclosing` for the SDKs' streams, whose closing method is called `close`.
-
-    A class, not a generator: an asynchronous generator would be closed a second time when its event loop is shut down.
-    """
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    async def __aenter__(self) -> Any:
-        return self._stream
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self._stream.close()
-
-
 class LoopClients:
     """One asynchronous client for each event loop, because a connection belongs to the loop that opened it.
 

@@ -17,9 +17,9 @@ from typing import Any, ClassVar
 
 from lazybridge.core import catalogue, pricing
 from lazybridge.core.catalogue import ModelProfile
-from lazybridge.core.closing import Closing
+from lazybridge.core.closing import AsyncClosed, Closing
 from lazybridge.core.errors import ConfigurationError, ServerError
-from lazybridge.core.providers._clients import AsyncClosing, LoopClients, adrain, cut_off, drain, forget_after_fork
+from lazybridge.core.providers._clients import LoopClients, adrain, cut_off, drain, forget_after_fork
 from lazybridge.core.providers.adjusting import announce
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.types import CompletionRequest, CompletionResponse, RawAnswer, StreamChunk, UsageStats
@@ -132,7 +132,7 @@ class SDKProvider(Closing, BaseProvider):
         wire, call = self._translate(request, stream=True)
         state, client = wire.accumulator(), await self._loop_clients.get()
         arguments = _arguments(request, call, at, self._stream_class(True))
-        async with AsyncClosing(await client.post(wire.path, **arguments)) as events:
+        async with AsyncClosed(await client.post(wire.path, **arguments)) as events:
             async for event in events:
                 chunk = state.feed(event)
                 if chunk is not None:

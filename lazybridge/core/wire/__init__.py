@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
+from lazybridge.core import structured
 from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.content import ContentBlock, TextContent
 from lazybridge.core.types import (
@@ -15,6 +16,7 @@ from lazybridge.core.types import (
     CompletionResponse,
     Effort,
     Message,
+    OutputSchema,
     ProviderState,
     StopReason,
     StreamChunk,
@@ -134,6 +136,18 @@ class Adjuster:
         self.add("effort", f"{self.model.id} has no {wanted!r}; sent {nearest!r}")
         return nearest
 
+    def text_alone(self, message: Message) -> None:
+        """Note what else than text stands in an assistant's message: no vendor takes it back."""
+        if not all(isinstance(block, TextContent) for block in message.blocks):
+            self.add("assistant content", "an assistant's message is sent as text; its media was left out")
+
+    def strict_schema(self, output: OutputSchema) -> tuple[dict[str, Any], bool]:
+        """The schema as OpenAI's strict mode wants it, or as it is with False where that mode cannot say it."""
+        schema = structured.strict(output.schema) if output.strict else None
+        if output.strict and schema is None:
+            self.add("output_schema", "strict mode cannot say this schema; it was sent as a guide and is checked here")
+        return schema or plain(output.schema), schema is not None
+
     def without_tools(self, request: CompletionRequest) -> None:
         """Note a forced choice among no tools."""
         if request.tool_choice not in (None, "auto", "none"):
@@ -153,6 +167,8 @@ def state_for(message: Message, vendor: str, wire: str) -> list[Any] | None:
     state: ProviderState | None = message.provider_state
     if state is None or (state.vendor, state.wire) != (vendor, wire):
         return None
+    if state.said is not None and state.said != (message.text, message.tool_calls):
+        return None  # edited since: what it says now counts
     return [plain(item) for item in state.items]
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lazybridge.core import structured
 from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.content import AudioContent, ContentBlock, DocumentContent, ImageContent, TextContent
 from lazybridge.core.types import (
@@ -90,19 +89,8 @@ class ChatWire:
         if self.schema_mode == "json_object":
             adjust.add("output_schema", "this API takes no schema; JSON was asked for and is checked here")
             return {"type": "json_object"}
-        schema = structured.strict(output.schema) if output.strict else None
-        if output.strict and schema is None:
-            adjust.add(
-                "output_schema", "strict mode cannot say this schema; it was sent as a guide and is checked here"
-            )
-        return {
-            "type": "json_schema",
-            "json_schema": {
-                "name": output.name,
-                "schema": schema or plain(output.schema),
-                "strict": schema is not None,
-            },
-        }
+        schema, strict = adjust.strict_schema(output)
+        return {"type": "json_schema", "json_schema": {"name": output.name, "schema": schema, "strict": strict}}
 
     def _messages(self, request: CompletionRequest, adjust: Adjuster) -> list[dict[str, Any]]:
         messages: list[dict[str, Any]] = []
@@ -119,6 +107,7 @@ class ChatWire:
                 messages.append({"role": "tool", "tool_call_id": message.tool_call_id or "", "content": text})
                 media += [block for block in message.blocks if not isinstance(block, TextContent)]
             elif message.role is ASSISTANT:
+                adjust.text_alone(message)
                 messages.append(_assistant(message))
             elif message.role is USER:
                 messages.append({"role": "user", "content": content_of(message, _part, adjust)})

@@ -42,6 +42,7 @@ def answer_of(raw: Mapping[str, Any], vendor: str) -> CompletionResponse:
         stop_reason=_stop_reason(choice.get("finish_reason"), calls, refusal, vendor),
         model=raw.get("model"),
         usage=usage_of(raw),
+        alternatives=tuple(_text_and_thinking(other.get("message") or {})[0] for other in choices[1:]),
     )
 
 
@@ -56,6 +57,7 @@ class ChatAccumulator:
         self.text: list[str] = []
         self.thinking: list[str] = []
         self.refusal: list[str] = []
+        self.further: dict[int, list[str]] = {}
         self.calls = _CallFragments()
         self.finish_reason: str | None = None
         self.usage: dict[str, Any] = {}
@@ -77,6 +79,8 @@ class ChatAccumulator:
         self.done = choices == [] and bool(usage) and self.finish_reason is not None
         for choice in choices or []:
             if choice.get("index"):
+                further = _text_and_thinking(choice.get("delta") or {})[0]
+                self.further.setdefault(choice["index"], []).append(further)
                 continue
             delta = choice.get("delta") or {}
             new_text, new_thinking = _text_and_thinking(delta)
@@ -112,6 +116,7 @@ class ChatAccumulator:
             stop_reason=_stop_reason(self.finish_reason, calls, refusal, self.vendor),
             model=self.model,
             usage=usage_of(self.usage),
+            alternatives=tuple(joined(self.further[index]) for index in sorted(self.further)),
         )
 
 

@@ -93,6 +93,7 @@ class MessagesWire:
             if message.role is SYSTEM:
                 continue
             if message.role is ASSISTANT:
+                adjust.text_alone(message)
                 said = self._assistant(message)
                 if said:  # an empty turn is refused, and the model does answer with one at times
                     messages.append({"role": "assistant", "content": said})
@@ -230,15 +231,23 @@ def _response(raw: Mapping[str, Any], content: list[dict[str, Any]], vendor: str
         for block in content
         if block.get("type") == "tool_use"
     ]
+    text = joined(block.get("text") or "" for block in content if block.get("type") == "text")
+    usage = usage_of(raw.get("usage") or {})
+    usage.unpriced_tool_calls = sum(map(_billed_apart, content)) or None
     return CompletionResponse(
-        content=joined(block.get("text") or "" for block in content if block.get("type") == "text"),
+        content=text,
         thinking=joined(block.get("thinking") or "" for block in content if block.get("type") == "thinking"),
         tool_calls=calls,
         stop_reason=stop_reason(raw.get("stop_reason"), _STOP_REASONS, vendor),
         model=raw.get("model"),
-        usage=usage_of(raw.get("usage") or {}),
-        provider_state=ProviderState(vendor, "messages", tuple(content)) if content else None,
+        usage=usage,
+        provider_state=ProviderState(vendor, "messages", tuple(content), (text, tuple(calls))) if content else None,
     )
+
+
+def _billed_apart(block: Mapping[str, Any]) -> bool:
+    """Code execution is billed by the hour: https://claude.com/pricing, read 2026-11-22."""
+    return block.get("type") == "server_tool_use" and "code_execution" in (block.get("name") or "")
 
 
 def usage_of(usage: Mapping[str, Any]) -> UsageStats:

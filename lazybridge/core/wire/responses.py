@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lazybridge.core import structured
 from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.content import AudioContent, ContentBlock, DocumentContent, ImageContent, TextContent
 from lazybridge.core.errors import StreamTruncated, error_in_body
@@ -39,6 +38,12 @@ _NOT_HERE = {
     "stop": "the Responses API has no such parameter; api='chat' has it",
     "seed": "the Responses API has no such parameter; api='chat' has it",
 }
+
+# Tools of the vendor that cost more than their tokens: https://platform.openai.com/docs/pricing, read 2026-11-22.
+_BILLED_APART = frozenset({"image_generation_call", "code_interpreter_call", "file_search_call"})
+
+# Tools of the vendor that cost more than their tokens: https://platform.openai.com/docs/pricing, read 2026-11-22.
+_BILLED_APART = frozenset({"image_generation_call", "code_interpreter_call", "file_search_call"})
 
 _DELTAS = frozenset({"response.output_text.delta", "response.refusal.delta"})
 _THINKING_DELTAS = frozenset({"response.reasoning_summary_text.delta", "response.reasoning_text.delta"})
@@ -78,7 +83,9 @@ class ResponsesWire:
         body |= _reasoning(request, model, effort, adjust)
         body |= _tools(request, adjust)
         if request.output_schema is not None:
-            body["text"] = {"format": _format(request, adjust)}
+            schema, strict = adjust.strict_schema(request.output_schema)
+            name = request.output_schema.name
+            body["text"] = {"format": {"type": "json_schema", "name": name, "schema": schema, "strict": strict}}
         if request.metadata is not None:
             body["metadata"] = dict(request.metadata)
         if request.service_tier is not None:
@@ -104,6 +111,8 @@ class ResponsesWire:
                 )
             elif message.role is ASSISTANT:
                 replayed = state_for(message, self.vendor, "responses")
+                if replayed is None:
+                    adjust.text_alone(message)
                 items += replayed if replayed is not None else _assistant(message)
         return items
 
@@ -115,16 +124,19 @@ class ResponsesWire:
         output = list(raw.get("output") or [])
         texts, refusals = _texts(output)
         refusal = joined(refusals)
+        text = joined(texts) or refusal
         calls = [call for item in output if (call := _call(item)) is not None]
         return CompletionResponse(
-            content=joined(texts) or refusal,
+            content=text,
             thinking=joined(_thoughts(output)),
             tool_calls=calls,
             stop_reason=_stop(raw, calls, refusal, self.vendor),
             model=raw.get("model"),
             usage=usage_of(raw),
             last_text=_last_text(output),
-            provider_state=ProviderState(self.vendor, "responses", tuple(output)) if output else None,
+            provider_state=ProviderState(self.vendor, "responses", tuple(output), (text, tuple(calls)))
+            if output
+            else None,
         )
 
     def accumulator(self) -> ResponsesAccumulator:
@@ -190,6 +202,7 @@ def usage_of(raw: Mapping[str, Any]) -> UsageStats:
         cache_write_tokens=number(read, "cache_write_tokens"),
         thinking_tokens=number(usage.get("output_tokens_details"), "reasoning_tokens"),
         web_searches=reported if reported is not None else len(searches) or None,
+        unpriced_tool_calls=sum(item.get("type") in _BILLED_APART for item in raw.get("output") or []) or None,
         service_tier=raw.get("service_tier"),
     )
 
@@ -284,20 +297,6 @@ def _function(tool: ToolDefinition) -> dict[str, Any]:
         "strict": bool(tool.strict),
     }
     return {**function, "description": tool.description} if tool.description else function
-
-
-def _format(request: CompletionRequest, adjust: Adjuster) -> dict[str, Any]:
-    output = request.output_schema
-    assert output is not None  # the caller asked
-    schema = structured.strict(output.schema) if output.strict else None
-    if output.strict and schema is None:
-        adjust.add("output_schema", "strict mode cannot say this schema; it was sent as a guide and is checked here")
-    return {
-        "type": "json_schema",
-        "name": output.name,
-        "schema": schema or plain(output.schema),
-        "strict": schema is not None,
-    }
 
 
 def _assistant(message: Message) -> Iterable[dict[str, Any]]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from lazybridge.core import structured
 from lazybridge.core.content import TextContent
-from lazybridge.core.errors import ConfigurationError, StructuredOutputError
+from lazybridge.core.errors import StructuredOutputError
 from lazybridge.core.types import CompletionRequest, CompletionResponse, Message, Role, ToolCall, ToolDefinition
 
 _BEGUN_CALL = re.compile(r'\s*\{\s*"tool"\s*:\s*("(?:[^"\\]|\\.)*")(?:\s*,\s*"arguments"\s*:\s*(.*))?', re.DOTALL)
@@ -56,7 +56,7 @@ class Plan:
 
 
 def plan(request: CompletionRequest, builtin: bool) -> Plan:
-    """What to send for a request. Raises ConfigurationError where `tool_choice` names no tool.
+    """What to send for a request.
 
     The built-in model needs guidance where the request gives none: without a system text it takes up a persona of its
     own, at the engine's temperature of 0.8 it rambles, without a limit it may repeat itself until the context is full;
@@ -91,11 +91,7 @@ def _offered(request: CompletionRequest) -> tuple[ToolDefinition, ...]:
         return request.tools
     if request.tool_choice == "none":
         return ()
-    named = tuple(tool for tool in request.tools if tool.name == request.tool_choice)
-    if not named:
-        known = ", ".join(repr(tool.name) for tool in request.tools) or "none"
-        raise ConfigurationError(f"tool_choice names no tool: {request.tool_choice!r}\nthe request's tools: {known}")
-    return named
+    return tuple(tool for tool in request.tools if tool.name == request.tool_choice)
 
 
 def _schema(request: CompletionRequest, tools: tuple[ToolDefinition, ...]) -> dict[str, Any] | None:

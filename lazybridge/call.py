@@ -1,0 +1,140 @@
+"""One call, from its request to its envelope."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import AsyncGenerator, Generator
+from contextlib import aclosing, closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lazybridge.core import structured
+from lazybridge.core.errors import ConfigurationError, LazyBridgeError, StreamTruncated
+from lazybridge.core.providers.base import BaseProvider
+from lazybridge.core.retry import RetryPolicy
+from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk
+from lazybridge.drivers import adrive, adrive_stream, drive, drive_stream
+from lazybridge.envelope import Envelope, EnvelopeMetadata, total_usage
+from lazybridge.loop import turns
+from lazybridge.run import Run
+from lazybridge.tools import Toolbox
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How long a call may take and how often it may try: `timeout` in seconds, None for no limit."""
+
+    timeout: float | None
+    retries: RetryPolicy
+    fallback: bool
+    max_turns: int
+
+
+class Call:
+    """One call: four ways to make it, one envelope."""
+
+    def __init__(
+        self, provider: BaseProvider, request: CompletionRequest, policy: Policy, tools: Toolbox, output: Any
+    ) -> None:
+        timeout = policy.timeout if request.timeout is None else request.timeout
+        self._run = Run(provider, timeout=timeout, retries=policy.retries, fallback=policy.fallback)
+        self._turns = turns(request, left_to_caller=tools.left_to_caller, max_turns=policy.max_turns)
+        self._tools = tools
+        self._output = output
+        self._started = time.perf_counter()
+        self._response: CompletionResponse | None = None
+        self._payload: Any = None
+        self._error: LazyBridgeError | None = None
+
+    def whole(self) -> Envelope[Any]:
+        """The whole answer."""
+        try:
+            self._complete(drive(self._run, self._turns, self._tools))
+        except ConfigurationError:
+            raise
+        except LazyBridgeError as error:
+            self._fail(error)
+        return self.envelope()
+
+    async def awhole(self) -> Envelope[Any]:
+        """The whole answer, on the running event loop."""
+        try:
+            self._complete(await adrive(self._run, self._turns, self._tools))
+        except ConfigurationError:
+            raise
+        except LazyBridgeError as error:
+            self._fail(error)
+        return self.envelope()
+
+    def stream(self) -> Generator[StreamChunk, None, None]:
+        """The chunks. Raises what went wrong, also where the answer does not fit the asked type."""
+        try:
+            with closing(drive_stream(self._run, self._turns, self._tools)) as chunks:
+                for chunk in chunks:
+                    self._see(chunk)
+                    yield chunk
+        except LazyBridgeError as error:
+            self._fail(error)
+            raise
+        finally:
+            self._end()
+
+    async def astream(self) -> AsyncGenerator[StreamChunk, None]:
+        """`stream`, on the running event loop."""
+        try:
+            async with aclosing(adrive_stream(self._run, self._turns, self._tools)) as chunks:
+                async for chunk in chunks:
+                    self._see(chunk)
+                    yield chunk
+        except LazyBridgeError as error:
+            self._fail(error)
+            raise
+        finally:
+            self._end()
+
+    def _see(self, chunk: StreamChunk) -> None:
+        if chunk.is_final and chunk.response is not None:
+            self._complete(chunk.response)
+
+    def _complete(self, response: CompletionResponse) -> None:
+        self._response, self._payload = response, response.content
+        if self._output is not None and not response.tool_calls:
+            self._payload = response.parsed = structured.parse(self._output, response)
+
+    def _fail(self, error: LazyBridgeError) -> None:
+        self._run.attach(error)
+        self._error = error
+
+    def _end(self) -> None:
+        """A stream that was left before its end is no answer, whatever had arrived."""
+        self._run.abandon()
+        if self._response is None and self._error is None:
+            name = self._run.provider_name
+            self._fail(StreamTruncated("the stream was closed before its end", provider=name, retryable=False))
+
+    def envelope(self) -> Envelope[Any]:
+        """What came of it."""
+        return Envelope(self._metadata(), self._response, self._error, self._payload)
+
+    def _metadata(self) -> EnvelopeMetadata:
+        response, attempts = self._response, self._run.attempts
+        usage = total_usage(attempts)
+        adjustments = {adjustment: None for answer in self._run.responses for adjustment in answer.adjustments}
+        return EnvelopeMetadata(
+            model=(response.model if response is not None else None) or (attempts[-1].model if attempts else None),
+            provider=self._run.provider_name,
+            cost_usd=usage.cost_usd,
+            input_tokens=usage.input_tokens,
+            cached_input_tokens=usage.cached_input_tokens,
+            output_tokens=usage.output_tokens,
+            thinking_tokens=usage.thinking_tokens,
+            stop_reason=response.stop_reason if response is not None else None,
+            latency_ms=(time.perf_counter() - self._started) * 1000,
+            run_id=uuid.uuid4().hex,
+            turns=len(self._run.responses),
+            request_id=response.request_id if response is not None else None,
+            attempts=tuple(replace(attempt) for attempt in attempts),
+            adjustments=tuple(adjustments),
+            usage=usage,
+        )
