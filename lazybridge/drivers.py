@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Protocol
 
 from lazybridge.core.closing import AsyncClosed, closed
@@ -92,7 +91,7 @@ def drive_stream(run: Run, loop: Turns, tools: ToolRunner) -> Generator[StreamCh
         try:
             step = loop.send(result)
         except StopIteration as stop:
-            yield _final(last, stop.value)
+            yield stop.value.final_chunk()
             return
 
 
@@ -133,7 +132,7 @@ async def adrive_stream(run: Run, loop: Turns, tools: ToolRunner) -> AsyncGenera
         try:
             step = loop.send(result)
         except StopIteration as stop:
-            yield _final(last, stop.value)
+            yield stop.value.final_chunk()
             return
 
 
@@ -164,10 +163,6 @@ async def _aask_stream(run: Run, request: CompletionRequest) -> AsyncGenerator[S
             await asyncio.sleep(run.failed(exc, request, final=handed_out))
 
 
-def _final(last: StreamChunk, response: CompletionResponse) -> StreamChunk:
-    return replace(last, response=response, tool_calls=response.tool_calls)
-
-
 class _Fold:
     """One turn's chunks as a response, for providers whose final chunk does not carry one."""
 
@@ -196,5 +191,4 @@ class _Fold:
             final.model,
             final.usage or UsageStats(),
         )
-        run.succeeded(response)
-        return replace(final, response=response, usage=response.usage, tool_calls=response.tool_calls)
+        return run.succeeded(response).final_chunk()

@@ -97,6 +97,20 @@ def build(vendor: FakeVendor, kind: Kind) -> Iterator[Callable[..., BaseProvider
         provider.close()
 
 
+@pytest.fixture
+def agent(vendor: FakeVendor, kind: Kind) -> Iterator[Callable[..., Agent]]:
+    """Build agents of this kind on the fake vendor; they are closed at the end."""
+    made: list[Agent] = []
+
+    def make(**options: Any) -> Agent:
+        made.append(kind.agent(vendor.url, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
 @pytest.fixture(scope="session")
 def model_file() -> Path:
     """The small local model, fetched once."""

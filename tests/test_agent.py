@@ -75,19 +75,6 @@ def mode(request: pytest.FixtureRequest) -> Mode:
     return request.param  # type: ignore[no-any-return]
 
 
-@pytest.fixture
-def agent(vendor: FakeVendor, kind: Kind) -> Iterator[Callable[..., Agent]]:
-    made: list[Agent] = []
-
-    def make(**options: Any) -> Agent:
-        made.append(kind.agent(vendor.url, **options))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
-
-
 def test_one_question_one_answer(agent: Callable[..., Agent], mode: Mode, kind: Kind) -> None:
     envelope = mode(agent(), "hi")
     assert envelope.ok

@@ -48,19 +48,6 @@ def mode(request: pytest.FixtureRequest) -> Mode:
     return MODES[request.param]
 
 
-@pytest.fixture
-def agent(vendor: FakeVendor, kind: Kind) -> Iterator[Callable[..., Agent]]:
-    made: list[Agent] = []
-
-    def make(**options: Any) -> Agent:
-        made.append(kind.agent(vendor.url, **options))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
-
-
 def noop() -> str:
     """Does nothing."""
     return "done"

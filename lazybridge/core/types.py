@@ -369,6 +369,17 @@ class CompletionResponse:
         """This answer as the assistant's turn of the next request."""
         return Message(Role.ASSISTANT, self.content, tuple(self.tool_calls), provider_state=self.provider_state)
 
+    def final_chunk(self) -> StreamChunk:
+        """The last chunk of a stream that added up to this answer."""
+        return StreamChunk(
+            tool_calls=self.tool_calls,
+            stop_reason=self.stop_reason,
+            usage=self.usage,
+            is_final=True,
+            model=self.model,
+            response=self,
+        )
+
 
 @dataclass
 class StreamChunk:

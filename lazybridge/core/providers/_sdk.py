@@ -204,14 +204,7 @@ class SDKProvider(Closing, BaseProvider):
         if state.raw is not None:
             response.raw = RawAnswer(state.raw, partial(self._build_raw, wire=wire))
         self._finished(request, call, response, headers)
-        return StreamChunk(
-            tool_calls=response.tool_calls,
-            stop_reason=response.stop_reason,
-            usage=response.usage,
-            is_final=True,
-            model=response.model,
-            response=response,
-        )
+        return response.final_chunk()
 
     def _finished(
         self, request: CompletionRequest, call: SDKCall, response: CompletionResponse, headers: Mapping[str, str]

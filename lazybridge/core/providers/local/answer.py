@@ -118,11 +118,4 @@ class Answer:
         self._plan.read(response)
         if self._plan.hidden and response.content:
             yield StreamChunk(delta=response.content, model=response.model)
-        yield StreamChunk(
-            tool_calls=response.tool_calls,
-            stop_reason=response.stop_reason,
-            usage=response.usage,
-            is_final=True,
-            model=response.model,
-            response=response,
-        )
+        yield response.final_chunk()
