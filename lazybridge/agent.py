@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
 from contextlib import aclosing, closing
+from functools import partial
 from typing import Any, Self, Unpack
 
 from lazybridge.call import Call
-from lazybridge.core.closing import Closing, closed
+from lazybridge.core.closing import Closing
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.errors.secrets import Secret
 from lazybridge.core.providers.base import BaseProvider
@@ -32,8 +33,9 @@ class Agent(Closing):
     ) -> None:
         if "api_key" in options and isinstance(options["api_key"], str):
             options["api_key"] = Secret(options["api_key"])
-        if engine is not None and (model is not None or options):
-            beside = ", ".join([*(["a model"] if model is not None else []), *options])
+        given = [name for name, value in options.items() if value is not None]
+        if engine is not None and (model is not None or given):
+            beside = ", ".join([*(["a model"] if model is not None else []), *given])
             raise ConfigurationError(f"{beside} cannot be given beside engine=\npass it to LLMEngine(...)")
         self.engine = engine or LLMEngine(model, **options)
 
@@ -56,12 +58,13 @@ class Agent(Closing):
 
     def stream(self, task: Task, *, attachments: Iterable[Any] = (), **settings: Unpack[Settings]) -> AgentStream:
         """The answer in pieces: `for chunk in agent.stream(...)` or `async for chunk in agent.stream(...)`."""
-        return AgentStream(self.engine.call(self.engine.request(task, attachments, **settings)))
+        return AgentStream(partial(self.engine.call, self.engine.request(task, attachments, **settings)))
 
     def close(self) -> None:
         """Close the connections that synchronous calls opened."""
-        with closed(self.engine.provider):
-            pass
+        close = getattr(self.engine.provider, "close", None)
+        if close is not None:
+            close()
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop, and the synchronous ones."""
@@ -82,53 +85,60 @@ class Agent(Closing):
 class AgentStream(Closing):
     """Iterate once, either way; `envelope` is there when it has ended, also where it was closed early or failed.
 
-    Leaving the loop lets go of the iterator, and so of the connection.
+    Leaving a `for` loop closes the connection; after an `async for` use `async with`, or `await stream.aclose()`.
     """
 
-    def __init__(self, call: Call) -> None:
-        self._call: Call | None = call
-        self._chunks: weakref.ref[Any] | None = None
+    def __init__(self, make_call: Callable[[], Call]) -> None:
+        self._make_call: Callable[[], Call] | None = make_call
+        self._chunks: weakref.ref[Generator[StreamChunk, None, None]] | None = None
+        self._achunks: AsyncGenerator[StreamChunk, None] | None = None
         self.envelope: Envelope[Any] | None = None
 
     def __iter__(self) -> Iterator[StreamChunk]:
-        chunks = self._kept(self._once())
-        self._chunks = weakref.ref(chunks)
+        chunks = _kept(self._call(), weakref.ref(self))
+        self._chunks = weakref.ref(chunks)  # not held, so that whoever leaves the loop lets go of it
         return chunks
 
     def __aiter__(self) -> AsyncIterator[StreamChunk]:
-        chunks = self._akept(self._once())
-        self._chunks = weakref.ref(chunks)
-        return chunks
+        self._achunks = _akept(self._call(), weakref.ref(self))
+        return self._achunks
 
-    def _once(self) -> Call:
-        call, self._call = self._call, None
-        if call is None:
+    def _call(self) -> Call:
+        make_call, self._make_call = self._make_call, None
+        if make_call is None:
             raise RuntimeError("this stream was iterated already; call agent.stream(...) again for a new one")
-        return call
-
-    def _kept(self, call: Call) -> Generator[StreamChunk, None, None]:
-        try:
-            with closing(call.stream()) as chunks:
-                yield from chunks
-        finally:
-            self.envelope = call.envelope()
-
-    async def _akept(self, call: Call) -> AsyncGenerator[StreamChunk, None]:
-        try:
-            async with aclosing(call.astream()) as chunks:
-                async for chunk in chunks:
-                    yield chunk
-        finally:
-            self.envelope = call.envelope()
+        return make_call()
 
     def close(self) -> None:
         """Stop early and free the connection."""
         chunks = self._chunks() if self._chunks is not None else None
-        if isinstance(chunks, Generator):
+        if chunks is not None:
             chunks.close()
 
     async def aclose(self) -> None:
         """Stop early and free the connection."""
-        chunks = self._chunks() if self._chunks is not None else None
-        if isinstance(chunks, AsyncGenerator):
-            await chunks.aclose()
+        if self._achunks is not None:
+            await self._achunks.aclose()
+
+
+def _kept(call: Call, stream: weakref.ref[AgentStream]) -> Generator[StreamChunk, None, None]:
+    try:
+        with closing(call.stream()) as chunks:
+            yield from chunks
+    finally:
+        _hand_over(call, stream)
+
+
+async def _akept(call: Call, stream: weakref.ref[AgentStream]) -> AsyncGenerator[StreamChunk, None]:
+    try:
+        async with aclosing(call.astream()) as chunks:
+            async for chunk in chunks:
+                yield chunk
+    finally:
+        _hand_over(call, stream)
+
+
+def _hand_over(call: Call, stream: weakref.ref[AgentStream]) -> None:
+    held = stream()
+    if held is not None:
+        held.envelope = call.envelope()

@@ -23,9 +23,8 @@ from lazybridge.tools import Toolbox
 
 @dataclass(frozen=True)
 class Policy:
-    """How long a call may take and how often it may try: `timeout` in seconds, None for no limit."""
+    """How often a call may try."""
 
-    timeout: float | None
     retries: RetryPolicy
     fallback: bool
     max_turns: int
@@ -37,12 +36,12 @@ class Call:
     def __init__(
         self, provider: BaseProvider, request: CompletionRequest, policy: Policy, tools: Toolbox, output: Any
     ) -> None:
-        timeout = policy.timeout if request.timeout is None else request.timeout
-        self._run = Run(provider, timeout=timeout, retries=policy.retries, fallback=policy.fallback)
-        self._turns = turns(request, left_to_caller=tools.left_to_caller, max_turns=policy.max_turns)
+        self._run = Run(provider, timeout=request.timeout, retries=policy.retries, fallback=policy.fallback)
+        self._turns = turns(request, runnable=tools.runnable, max_turns=policy.max_turns)
         self._tools = tools
         self._output = output
         self._started = time.perf_counter()
+        self._last: CompletionResponse | None = None
         self._response: CompletionResponse | None = None
         self._payload: Any = None
         self._error: LazyBridgeError | None = None
@@ -72,8 +71,9 @@ class Call:
         try:
             with closing(drive_stream(self._run, self._turns, self._tools)) as chunks:
                 for chunk in chunks:
-                    self._see(chunk)
+                    self._last = chunk.response
                     yield chunk
+            self._complete_stream()
         except LazyBridgeError as error:
             self._fail(error)
             raise
@@ -85,17 +85,18 @@ class Call:
         try:
             async with aclosing(adrive_stream(self._run, self._turns, self._tools)) as chunks:
                 async for chunk in chunks:
-                    self._see(chunk)
+                    self._last = chunk.response
                     yield chunk
+            self._complete_stream()
         except LazyBridgeError as error:
             self._fail(error)
             raise
         finally:
             self._end()
 
-    def _see(self, chunk: StreamChunk) -> None:
-        if chunk.is_final and chunk.response is not None:
-            self._complete(chunk.response)
+    def _complete_stream(self) -> None:
+        if self._last is not None and self._response is None:
+            self._complete(self._last)
 
     def _complete(self, response: CompletionResponse) -> None:
         self._response, self._payload = response, response.content
@@ -109,6 +110,10 @@ class Call:
     def _end(self) -> None:
         """A stream that was left before its end is no answer, whatever had arrived."""
         self._run.abandon()
+        try:
+            self._complete_stream()  # left after the last chunk: the answer was whole
+        except LazyBridgeError as error:
+            self._fail(error)
         if self._response is None and self._error is None:
             name = self._run.provider_name
             self._fail(StreamTruncated("the stream was closed before its end", provider=name, retryable=False))

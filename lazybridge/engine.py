@@ -77,8 +77,8 @@ class LLMEngine:
         self.provider, self.model = self._resolve(model, provider, tier, options)
         self.tools = Toolbox(tools)
         self.output = output
-        self._template = self._checked(settings, native_tools)
-        self.policy = Policy(timeout, RetryPolicy(max_retries), fallback, max_turns)
+        self._template = self._checked({**settings, "timeout": timeout}, native_tools)
+        self.policy = Policy(RetryPolicy(max_retries), fallback, max_turns)
 
     def _checked(self, settings: dict[str, Any], native_tools: Iterable[NativeTool]) -> CompletionRequest:
         """The request of every call but for its messages; what is wrong with a setting is said when the agent is built."""

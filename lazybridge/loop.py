@@ -27,14 +27,15 @@ class RunTools:
 Turns = Generator[Ask | RunTools, Any, CompletionResponse]
 
 
-def turns(request: CompletionRequest, *, left_to_caller: Collection[str], max_turns: int) -> Turns:
+def turns(request: CompletionRequest, *, runnable: Collection[str], max_turns: int) -> Turns:
     """Ask until the model answers without a call that can be run.
 
-    Calls of the tools in `left_to_caller` have no function here, and a call that was cut off at the token limit would
-    be cut off again: an answer with either is returned as it is. Raises ToolLoopError, with the messages so far, where
+    `runnable` are the tools that have a function here. An answer that calls another one, or whose call was cut off at the
+    token limit and would be again, is returned as it is; a tool that nobody knows goes back to the model. Raises ToolLoopError, with the messages so far, where
     `max_turns` requests did not bring an answer.
     """
     paused: CompletionResponse | None = None
+    left_to_caller = {tool.name for tool in request.tools}.difference(runnable)
     for _ in range(max_turns):
         response: CompletionResponse = yield Ask(request)
         if response.stop_reason == "pause_turn":  # the vendor wants its own turn back to go on
@@ -42,7 +43,8 @@ def turns(request: CompletionRequest, *, left_to_caller: Collection[str], max_tu
             request = replace(request, messages=(*request.messages, response.to_message()))
             continue
         cut_off = response.stop_reason == "max_tokens" and any(call.error for call in response.tool_calls)
-        if not response.tool_calls or cut_off or any(call.name in left_to_caller for call in response.tool_calls):
+        ours = bool(runnable) and all(call.name not in left_to_caller for call in response.tool_calls)
+        if not response.tool_calls or cut_off or not ours:
             return _continued(paused, response)
         results: Sequence[Message] = yield RunTools(response.tool_calls)
         request = replace(
@@ -66,5 +68,10 @@ def _continued(paused: CompletionResponse | None, response: CompletionResponse) 
     if state is not None and before is not None:
         state = ProviderState(state.vendor, state.wire, (*before.items, *state.items), (content, tuple(calls)))
     return replace(
-        response, content=content, thinking=paused.thinking + response.thinking, tool_calls=calls, provider_state=state
+        response,
+        content=content,
+        thinking=paused.thinking + response.thinking,
+        tool_calls=calls,
+        last_text=response.last_text or response.content,
+        provider_state=state,
     )

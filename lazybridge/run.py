@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+import warnings
 from dataclasses import replace
 
 from lazybridge.core.errors import (
@@ -15,6 +16,7 @@ from lazybridge.core.errors import (
     UnsupportedNativeToolError,
     from_exception,
 )
+from lazybridge.core.errors.secrets import is_secret
 from lazybridge.core.providers.adjusting import fitted
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.retry import Deadline, RetryPolicy
@@ -155,7 +157,7 @@ class Run:
         key = getattr(self.provider, "api_key", None)
         variable = getattr(self.provider, "key_variable", None)
         keys = (key if isinstance(key, str) else None, os.environ.get(variable) if variable else None)
-        headers = (request.extra_headers or {}).values()
+        headers = (value for name, value in (request.extra_headers or {}).items() if is_secret(name, value))
         return tuple(str(secret) for secret in (*keys, *headers) if secret)
 
     def _fill_cost(self, response: CompletionResponse) -> None:
@@ -169,4 +171,8 @@ class Run:
             usage.cost_usd = None
             return
         model = response.model or self.attempts[-1].model or ""
-        usage.cost_usd = self.provider._compute_cost(model, usage.input_tokens, usage.output_tokens)
+        try:
+            usage.cost_usd = self.provider._compute_cost(model, usage.input_tokens, usage.output_tokens)
+        except Exception as exc:  # a price table without this model must not cost the answer that is there
+            warnings.warn(f"{type(self.provider).__name__}._compute_cost failed: {exc!r}", UserWarning, stacklevel=2)
+            usage.cost_usd = None

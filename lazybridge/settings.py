@@ -107,15 +107,15 @@ def _message(item: object) -> Message:
         return item
     if not isinstance(item, Mapping) or "role" not in item:
         raise TypeError(f'a message is a Message or {{"role": ..., "content": ...}}, got {item!r}')
-    unknown = item.keys() - _MESSAGE_KEYS
+    given = {name: value for name, value in item.items() if value is not None}
+    unknown = given.keys() - _MESSAGE_KEYS
     if unknown:
         raise TypeError(f"a message has no {', '.join(sorted(map(repr, unknown)))}; it has {', '.join(_MESSAGE_KEYS)}")
-    given = {name: value for name, value in item.items() if value is not None}
     calls = tuple(map(_tool_call, given.pop("tool_calls", ())))
     return Message(**given, tool_calls=calls)
 
 
-_MESSAGE_KEYS = ("role", "content", "tool_calls", "tool_call_id", "name", "is_error")
+_MESSAGE_KEYS = ("role", "content", "tool_calls", "tool_call_id", "name", "is_error", "provider_state")
 
 
 def _tool_call(item: Any) -> ToolCall:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from operator import attrgetter
-from typing import Any
+from typing import Annotated, Any
 
 from lazybridge.core.content import AudioContent, DocumentContent, ImageContent, TextContent
 from lazybridge.core.errors import ConfigurationError
@@ -36,6 +37,7 @@ class Tool:
         from typing import NotRequired
 
         from pydantic import TypeAdapter, with_config
+        from pydantic.fields import FieldInfo
         from typing_extensions import TypedDict
 
         fields: dict[str, Any] = {}
@@ -45,7 +47,10 @@ class Tool:
                     f"tool {self.name!r}: the model cannot fill *{name}\nwrite a plain parameter with a name and a type"
                 )
             annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
-            fields[name] = annotation if parameter.default is parameter.empty else NotRequired[annotation]
+            required = parameter.default is parameter.empty
+            if isinstance(parameter.default, FieldInfo):
+                annotation, required = Annotated[annotation, parameter.default], parameter.default.is_required()
+            fields[name] = annotation if required else NotRequired[annotation]
         typed: Any = TypedDict("Arguments", fields)  # type: ignore[misc]  # the functional form, built at run time
         return TypeAdapter(with_config(extra="forbid", arbitrary_types_allowed=True)(typed))
 
@@ -60,7 +65,7 @@ class Tool:
         schema.pop("title", None)
         properties = schema.setdefault("properties", {})
         for name, parameter in self._parameters.items():
-            if isinstance(parameter.default, (str, int, float, bool)):
+            if name in properties and isinstance(parameter.default, (str, int, float, bool)):
                 properties[name]["default"] = parameter.default
         return ToolDefinition(self.name, self.description, schema)
 
@@ -68,6 +73,9 @@ class Tool:
         if call.error:
             raise ValueError(call.error)
         arguments: dict[str, Any] = self._arguments.validate_python(dict(call.arguments))
+        for name, parameter in self._parameters.items():
+            if name not in arguments and hasattr(parameter.default, "get_default"):  # pydantic's Field(...)
+                arguments[name] = parameter.default.get_default(call_default_factory=True)
         return arguments
 
     def run(self, call: ToolCall) -> Message:
@@ -115,9 +123,9 @@ class Toolbox:
         return made.definition
 
     @property
-    def left_to_caller(self) -> frozenset[str]:
-        """The tools that have no function here."""
-        return frozenset(definition.name for definition in self.definitions if definition.name not in self._tools)
+    def runnable(self) -> frozenset[str]:
+        """The tools that have a function here; the calls of others are the caller's."""
+        return frozenset(self._tools)
 
     def run(self, calls: Sequence[ToolCall]) -> list[Message]:
         """One result for each call, in order."""
@@ -177,7 +185,14 @@ def _content(value: Any) -> Any:
 def _as_json(value: Any) -> str:
     from pydantic_core import to_json
 
-    return to_json(value, fallback=str).decode()
+    try:
+        return to_json(value, fallback=_own_json, by_alias=False).decode()
+    except UnicodeDecodeError:  # bytes that are no text
+        return to_json(value, fallback=_own_json, by_alias=False, bytes_mode="base64").decode()
+
+
+def _own_json(value: Any) -> Any:
+    return json.loads(value.model_dump_json()) if hasattr(value, "model_dump_json") else str(value)
 
 
 def _failure(call: ToolCall, exc: Exception) -> Message:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import dataclasses
 import time
 import traceback
@@ -563,7 +564,7 @@ class ScriptedProvider(BaseProvider):
 
     def complete(self, request: CompletionRequest) -> CompletionResponse:
         self.asked.append(request)
-        return dataclasses.replace(self.answers[len(self.asked) - 1])
+        return copy.deepcopy(self.answers[len(self.asked) - 1])
 
     def stream(self, request: CompletionRequest) -> Iterator[StreamChunk]:
         answer = self.complete(request)

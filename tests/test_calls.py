@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from lazybridge import (
     Agent,
@@ -146,6 +146,24 @@ def test_a_forked_child_opens_connections_of_its_own(agent: Callable[..., Agent]
     assert vendor.connections == 2
 
 
+async def test_a_child_forked_inside_a_loop_leaves_the_parents_connections_alone(
+    agent: Callable[..., Agent], vendor: FakeVendor
+) -> None:
+    subject = agent(timeout=5)
+    assert (await subject.run("hi")).ok
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        gc.collect()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    started = time.monotonic()
+    assert (await subject.run("hi")).ok
+    assert time.monotonic() - started < 2
+    await subject.aclose()
+
+
 def test_closing_and_using_again_keeps_nothing(agent: Callable[..., Agent]) -> None:
     subject = agent()
     for _ in range(3):
@@ -187,6 +205,19 @@ def test_a_call_may_have_a_timeout_of_its_own(agent: Callable[..., Agent], vendo
     assert time.monotonic() - started < 1.5
 
 
+def test_a_stream_that_is_made_early_has_its_time_when_it_is_read(agent: Callable[..., Agent]) -> None:
+    subject = agent(timeout=0.5)
+    subject("warm", timeout=None)
+    stream = subject.stream("hi")
+    time.sleep(0.6)
+    assert "".join(chunk.delta for chunk in stream) == TEXT
+
+
+def test_a_call_may_lift_the_agents_timeout(agent: Callable[..., Agent], vendor: FakeVendor) -> None:
+    vendor.fail(Fault(hang=0.6))
+    assert agent(timeout=0.3)("hi", timeout=None).ok
+
+
 # --- money and text ---------------------------------------------------------------------------------------------------
 
 
@@ -218,6 +249,24 @@ def test_a_stream_that_was_left_is_no_answer_and_keeps_its_text(agent: Callable[
     assert attempt.error == "cancelled"
     assert attempt.duration_ms > 0
     assert envelope.metadata.cost_usd is None
+
+
+async def test_an_async_stream_that_was_left_is_settled_when_it_is_closed(agent: Callable[..., Agent]) -> None:
+    async with agent() as subject:
+        async with subject.stream("hi") as stream:
+            async for _ in stream:
+                break
+        assert stream.envelope is not None
+        assert not stream.envelope.ok
+
+
+def test_leaving_a_stream_after_its_last_chunk_is_a_whole_answer(agent: Callable[..., Agent]) -> None:
+    stream = agent().stream("hi")
+    for chunk in stream:
+        if chunk.is_final:
+            break
+    assert stream.envelope is not None
+    assert stream.envelope.text() == TEXT
 
 
 async def test_a_cancelled_stream_is_no_answer(agent: Callable[..., Agent], vendor: FakeVendor) -> None:
@@ -266,6 +315,24 @@ def test_a_paused_turn_keeps_its_text() -> None:
     envelope = Agent(Pausing())("hi")
     assert (envelope.text(), envelope.thinking) == ("part 1 part 2", "ab")
     assert envelope.metadata.cost_usd == 2.0
+
+
+def test_a_structured_answer_after_a_pause_is_read() -> None:
+    class Pausing(ScriptedProvider):
+        answers = [
+            CompletionResponse("Let me look. ", stop_reason="pause_turn"),
+            CompletionResponse('{"value": 3}', stop_reason="end_turn"),
+        ]
+
+    assert Agent(Pausing(), output=int)("hi").payload == 3
+
+
+@pytest.mark.parametrize("options", [{}, {"tools": [ToolDefinition("other")]}])
+def test_calls_of_tools_that_nobody_runs_are_handed_over(vendor: FakeVendor, options: dict[str, Any]) -> None:
+    vendor.tool_call = {"name": "theirs", "arguments": {"a": 1}}
+    envelope = KINDS["chat"].agent(vendor.url, **options)("go", extra_body={"tools": []} if not options else None)
+    assert [call.name for call in envelope.tool_calls] == ["theirs"]
+    assert len(vendor.requests) == 1
 
 
 def test_a_call_cut_off_at_the_limit_is_not_asked_for_again() -> None:
@@ -340,6 +407,22 @@ def test_parameters_may_have_any_name_and_defaults(vendor: FakeVendor) -> None:
     parameters = vendor.bodies()[0]["tools"][0]["function"]["parameters"]
     assert parameters["required"] == ["schema"]
     assert parameters["properties"]["json"]["default"] == 3
+
+
+def test_fields_of_pydantic_say_what_a_parameter_takes(vendor: FakeVendor) -> None:
+    vendor.tool_call = {"name": "ask", "arguments": {"city": "Rome"}}
+    seen: list[tuple[str, int]] = []
+
+    def ask(city: str = Field(description="where"), days: int = Field(3, ge=1, description="how many")) -> str:
+        seen.append((city, days))
+        return "ok"
+
+    assert KINDS["chat"].agent(vendor.url, tools=[ask])("go").ok
+    assert seen == [("Rome", 3)]
+    parameters = vendor.bodies()[0]["tools"][0]["function"]["parameters"]
+    assert parameters["required"] == ["city"]
+    assert parameters["properties"]["days"]["description"] == "how many"
+    assert parameters["properties"]["days"]["minimum"] == 1
 
 
 def test_a_stream_whose_answer_does_not_fit_raises(agent: Callable[..., Agent]) -> None:
@@ -467,6 +550,17 @@ def test_compute_cost_of_a_users_class_fills_the_cost() -> None:
     assert Agent(Priced())("x").metadata.cost_usd == 0.25
 
 
+def test_a_price_table_that_fails_does_not_cost_the_answer() -> None:
+    class Failing(PlainIterators):
+        def _compute_cost(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
+            return {"other": 1.0}[model]
+
+    with pytest.warns(UserWarning, match="_compute_cost failed"):
+        envelope = Agent(Failing())("x")
+    assert envelope.text() == "hi"
+    assert envelope.metadata.cost_usd is None
+
+
 def test_overrides_of_a_built_in_class_count(vendor: FakeVendor) -> None:
     class Mine(AnthropicProvider):
         def get_default_max_tokens(self, model: str | None = None) -> int:
@@ -575,6 +669,7 @@ def test_keywords_beside_an_engine_are_refused(vendor: FakeVendor) -> None:
         Agent(engine=engine, tools=[noop], timeout=3)
     with pytest.raises(ConfigurationError, match="a model"):
         Agent("gpt-6-luna", engine=engine)
+    assert Agent(engine=engine, base_url=None).engine is engine
 
 
 def test_messages_as_openai_writes_them_are_taken(vendor: FakeVendor) -> None:
@@ -586,6 +681,7 @@ def test_messages_as_openai_writes_them_are_taken(vendor: FakeVendor) -> None:
     ]
     assert KINDS["chat"].agent(vendor.url)(conversation).ok
     assert vendor.bodies()[0]["messages"][1]["tool_calls"] == [call]
+    assert KINDS["chat"].agent(vendor.url)([vars(Message.user("hi"))]).ok
 
 
 @pytest.mark.parametrize(

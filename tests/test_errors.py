@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
+from urllib.error import URLError
 
 import anthropic
 import httpx2
@@ -96,6 +98,8 @@ def test_the_prose_of_a_message_decides_nothing(vendor: FakeVendor) -> None:
         (anthropic.APITimeoutError(request=httpx2.Request("POST", "http://x")), "timeout"),
         (TimeoutError(), "timeout"),
         (ConnectionResetError("reset"), "connection"),
+        (OSError(errno.ENETUNREACH, "unreachable"), "connection"),
+        (URLError(ConnectionRefusedError()), "connection"),
     ],
 )
 def test_transport_failures_are_told_by_their_class(exc: Exception, expected: str) -> None:
@@ -119,7 +123,8 @@ def test_a_provider_error_is_returned_as_it_is() -> None:
 
 
 def test_a_plain_bug_is_not_retried() -> None:
-    assert from_exception(KeyError("x"), provider="p").retryable is False
+    for bug in (KeyError("x"), FileNotFoundError("x")):
+        assert from_exception(bug, provider="p").retryable is False
 
 
 def test_retry_after_in_each_of_its_forms() -> None:

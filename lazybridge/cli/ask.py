@@ -89,7 +89,7 @@ def _whole(agent: Agent, request: CompletionRequest) -> Outcome:
 
 def _streamed(agent: Agent, request: CompletionRequest) -> Outcome:
     """The answer on stdout as it arrives, its last line ended also where it was cut off."""
-    stream = AgentStream(agent.engine.call(request))
+    stream = AgentStream(lambda: agent.engine.call(request))
     error: BaseException | None = None
     last = ""
     try:

@@ -61,7 +61,7 @@ def key_of(name: str) -> str:
 
 def register_class(cls: type[BaseProvider]) -> None:
     """A user's class under its `name`, else its class name without "Provider"; the newest wins."""
-    _user_classes[key_of(cls.__dict__.get("name") or cls.__name__.removesuffix("Provider"))] = cls
+    _user_classes[key_of(cls.registered_name())] = cls
 
 
 def provider_names() -> list[str]:

@@ -222,7 +222,9 @@ class CompletionRequest:
         self._check_choice()
 
     def _check_choice(self) -> None:
-        names = [tool.name for tool in self.tools]
+        names = [*(tool.name for tool in self.tools), *self.native_tools]
+        if "tools" in (self.extra_body or {}):
+            return
         if self.tool_choice is None or self.tool_choice in ("auto", "required", "none", *names):
             return
         words = ", ".join(["auto", "required", "none", *names])

@@ -2,85 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from lazybridge.core.errors.secrets import chain_of, scrub, scrub_exception, secrets_of
 from lazybridge.core.errors.tree import ErrorKind, ProviderError
+from lazybridge.core.errors.words import BY_MESSAGE_PREFIX, BY_STATUS, BY_WORD
 
 _CLASSES: dict[ErrorKind, type[ProviderError]] = {cls.kind: cls for cls in ProviderError.__subclasses__()}
 
-_BY_STATUS: dict[int, ErrorKind] = {
-    400: "invalid_request",
-    401: "authentication",
-    402: "quota",
-    403: "permission",
-    404: "not_found",
-    408: "timeout",
-    409: "invalid_request",
-    413: "invalid_request",
-    415: "invalid_request",
-    422: "invalid_request",
-    429: "rate_limit",
-    503: "overloaded",
-    504: "timeout",
-    529: "overloaded",
-}
-
-# The vendors' own words in `error.type` and `error.code`. Sources: the error classes of openai 3.54.0 and anthropic
-# 2.12.0 and their API references, read 2026-11-22; recorded error bodies.
-_BY_WORD: dict[str, ErrorKind] = {
-    "authentication_error": "authentication",
-    "invalid_api_key": "authentication",
-    "incorrect_api_key_provided": "authentication",
-    "billing_error": "quota",
-    "insufficient_quota": "quota",
-    "billing_hard_limit_reached": "quota",
-    "billing_not_active": "quota",
-    "credit_balance_exhausted": "quota",
-    "contract_spend_limit_reached": "quota",
-    "enforced_spend_limit_reached": "quota",
-    "permission_error": "permission",
-    "unsupported_country_region_territory": "permission",
-    "not_found_error": "not_found",
-    "model_not_found": "not_found",
-    "deployment_not_found": "not_found",
-    "context_length_exceeded": "context_length",
-    "exceed_context_size_error": "context_length",
-    "string_above_max_length": "context_length",
-    "content_policy_violation": "content_policy",
-    "content_filter": "content_policy",
-    "invalid_prompt": "content_policy",
-    "cyber_policy": "content_policy",
-    "rate_limit_error": "rate_limit",
-    "rate_limit_exceeded": "rate_limit",
-    "tokens": "rate_limit",
-    "requests": "rate_limit",
-    "overloaded_error": "overloaded",
-    "server_is_overloaded": "overloaded",
-    "slow_down": "overloaded",
-    "timeout_error": "timeout",
-    "request_too_large": "invalid_request",
-    "invalid_request_error": "invalid_request",
-    "api_error": "server",
-    "server_error": "server",
-}
-
-# Where a vendor sends no code. Anthropic's over-long prompt: https://docs.claude.com/en/docs/build-with-claude/context-windows
-# and recorded 400 bodies ("prompt is too long: 208310 tokens > 200000 maximum"), read 2026-11-22.
-_BY_MESSAGE_PREFIX: tuple[tuple[str, ErrorKind], ...] = (
-    ("prompt is too long", "context_length"),
-    ("input length and `max_tokens` exceed context limit", "context_length"),
-    ("Your credit balance is too low", "quota"),
-)
-
-_CONNECTION_CLASSES = frozenset({"gaierror", "herror", "SSLError"})
+_TIMEOUT_CLASSES = frozenset({"TimeoutException", "APITimeoutError", "ConnectTimeout", "ReadTimeout"})
+_CONNECTION_CLASSES = frozenset({"gaierror", "herror", "SSLError", "URLError"})
+_CONNECTION_ERRNOS = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
 # Failures before a byte of the request was on the wire.
 _UNSENT_CLASSES = frozenset(
     {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "ConnectionRefusedError", "gaierror"}
 )
-_TRANSPORT_MODULES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "aiohttp"})
+_TRANSPORT_MODULES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "requests", "urllib3"})
 
 
 def from_exception(
@@ -157,16 +97,16 @@ def _kind(exc: BaseException | None, status: int | None, words: Iterable[str], m
         by_class = _kind_of_class(exc)
         if by_class is not None:
             return by_class
-    for prefix, kind in _BY_MESSAGE_PREFIX:
+    for prefix, kind in BY_MESSAGE_PREFIX:
         if message.startswith(prefix):
             return kind
     # A generic word (`invalid_request_error` on a 404) must not hide what the status says.
-    named: list[ErrorKind] = [_BY_WORD[word.lower()] for word in words if word.lower() in _BY_WORD]
+    named: list[ErrorKind] = [BY_WORD[word.lower()] for word in words if word.lower() in BY_WORD]
     specific: list[ErrorKind] = [kind for kind in named if kind not in ("invalid_request", "server")]
     if specific:
         return specific[0]
     if status is not None and status >= 400:
-        return _BY_STATUS.get(status, "server" if status >= 500 else "invalid_request")
+        return BY_STATUS.get(status, "server" if status >= 500 else "invalid_request")
     return named[0] if named else "server"
 
 
@@ -179,13 +119,17 @@ def _kind_of_class(exc: BaseException) -> ErrorKind | None:
     if "ClientConnectionError" in below:
         return "timeout" if "ServerTimeoutError" in below else "connection"
     names = [cls.__name__ for cls in type(exc).__mro__]
-    if isinstance(exc, TimeoutError) or "TimeoutException" in names or "APITimeoutError" in names:
+    if isinstance(exc, TimeoutError) or _TIMEOUT_CLASSES.intersection(names):
         return "timeout"
     if "APIConnectionError" in names or "TransportError" in names:
         return "connection"
     if isinstance(exc, ConnectionError) or _CONNECTION_CLASSES.intersection(names):
         return "connection"
-    if type(exc).__module__.split(".")[0] in _TRANSPORT_MODULES and "HTTPStatusError" not in names:
+    if isinstance(exc, OSError) and exc.errno in _CONNECTION_ERRNOS:
+        return "connection"
+    if type(exc).__module__.split(".")[0] in _TRANSPORT_MODULES and not {"HTTPStatusError", "HTTPError"}.intersection(
+        names[:1]
+    ):
         return "connection"
     return None
 

@@ -31,6 +31,11 @@ class Secret(str):
         return repr(REDACTED)
 
 
+def is_secret(header: str, value: str) -> bool:
+    """Whether a header of the caller's own is a credential: by its name, or by a value that looks like one."""
+    return bool(_SECRET_HEADER.search(header)) or (len(value) >= 12 and " " not in value)
+
+
 def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     """`text` with every given secret, and everything shaped like a vendor's key, replaced by `[redacted]`."""
     for secret in secrets:

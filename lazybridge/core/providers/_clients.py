@@ -177,6 +177,9 @@ class _HoldsClients(Protocol):
 
 
 _holders: weakref.WeakSet[_HoldsClients] = weakref.WeakSet()
+# What a child got from its parent is never let go of: closing a transport would take its socket out of the event loop
+# (epoll) that the two share.
+_inherited: list[dict[str, Any]] = []
 
 
 def forget_after_fork(holder: _HoldsClients) -> None:
@@ -186,6 +189,7 @@ def forget_after_fork(holder: _HoldsClients) -> None:
 
 def _after_fork() -> None:
     for holder in list(_holders):
+        _inherited.append(dict(vars(holder)))
         holder._forget_clients()
 
 

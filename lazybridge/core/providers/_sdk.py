@@ -178,8 +178,7 @@ class SDKProvider(Closing, BaseProvider):
 
     def _overrides(self, method: str) -> bool:
         """Whether a class outside lazybridge defines a method of the contract anew."""
-        owner = next(cls for cls in type(self).__mro__ if method in cls.__dict__)
-        return not owner.__module__.startswith("lazybridge.")
+        return not getattr(type(self), method).__module__.startswith("lazybridge.")
 
     def _response(self, request: CompletionRequest, wire: Wire, call: SDKCall, http: Any) -> CompletionResponse:
         try:
@@ -261,6 +260,8 @@ class SDKProvider(Closing, BaseProvider):
         self.close()
 
     def _forget_clients(self) -> None:
+        if self._finalizer is not None:
+            self._finalizer.detach()
         self._client = None
         self._finalizer = None
         self._client_lock = threading.Lock()

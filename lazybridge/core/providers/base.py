@@ -60,8 +60,8 @@ class BaseProvider(ABC):
 
     @classmethod
     def registered_name(cls) -> str:
-        """The name that routing knows this class by: `name`, else the class name without "Provider", in lower case."""
-        return cls.__dict__.get("name") or cls.name or cls.__name__.removesuffix("Provider").lower()
+        """The name that routing knows this class by: its own `name`, else the class name without "Provider", in lower case."""
+        return cls.__dict__.get("name") or cls.__name__.removesuffix("Provider").lower()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(model={self.model or self.default_model!r})"

@@ -42,9 +42,6 @@ _NOT_HERE = {
 # Tools of the vendor that cost more than their tokens: https://platform.openai.com/docs/pricing, read 2026-11-22.
 _BILLED_APART = frozenset({"image_generation_call", "code_interpreter_call", "file_search_call"})
 
-# Tools of the vendor that cost more than their tokens: https://platform.openai.com/docs/pricing, read 2026-11-22.
-_BILLED_APART = frozenset({"image_generation_call", "code_interpreter_call", "file_search_call"})
-
 _DELTAS = frozenset({"response.output_text.delta", "response.refusal.delta"})
 _THINKING_DELTAS = frozenset({"response.reasoning_summary_text.delta", "response.reasoning_text.delta"})
 _TERMINAL = frozenset(

@@ -1,0 +1,69 @@
+"""The vendors' own words for what went wrong, as kinds."""
+
+from __future__ import annotations
+
+from lazybridge.core.errors.tree import ErrorKind
+
+BY_STATUS: dict[int, ErrorKind] = {
+    400: "invalid_request",
+    401: "authentication",
+    402: "quota",
+    403: "permission",
+    404: "not_found",
+    408: "timeout",
+    409: "invalid_request",
+    413: "invalid_request",
+    415: "invalid_request",
+    422: "invalid_request",
+    429: "rate_limit",
+    503: "overloaded",
+    504: "timeout",
+    529: "overloaded",
+}
+
+# The vendors' own words in `error.type` and `error.code`. Sources: the error classes of openai 3.54.0 and anthropic
+# 2.12.0 and their API references, read 2026-11-22; recorded error bodies.
+BY_WORD: dict[str, ErrorKind] = {
+    "authentication_error": "authentication",
+    "invalid_api_key": "authentication",
+    "incorrect_api_key_provided": "authentication",
+    "billing_error": "quota",
+    "insufficient_quota": "quota",
+    "billing_hard_limit_reached": "quota",
+    "billing_not_active": "quota",
+    "credit_balance_exhausted": "quota",
+    "contract_spend_limit_reached": "quota",
+    "enforced_spend_limit_reached": "quota",
+    "permission_error": "permission",
+    "unsupported_country_region_territory": "permission",
+    "not_found_error": "not_found",
+    "model_not_found": "not_found",
+    "deployment_not_found": "not_found",
+    "context_length_exceeded": "context_length",
+    "exceed_context_size_error": "context_length",
+    "string_above_max_length": "context_length",
+    "content_policy_violation": "content_policy",
+    "content_filter": "content_policy",
+    "invalid_prompt": "content_policy",
+    "cyber_policy": "content_policy",
+    "rate_limit_error": "rate_limit",
+    "rate_limit_exceeded": "rate_limit",
+    "tokens": "rate_limit",
+    "requests": "rate_limit",
+    "overloaded_error": "overloaded",
+    "server_is_overloaded": "overloaded",
+    "slow_down": "overloaded",
+    "timeout_error": "timeout",
+    "request_too_large": "invalid_request",
+    "invalid_request_error": "invalid_request",
+    "api_error": "server",
+    "server_error": "server",
+}
+
+# Where a vendor sends no code. Anthropic's over-long prompt: https://docs.claude.com/en/docs/build-with-claude/context-windows
+# and recorded 400 bodies ("prompt is too long: 208310 tokens > 200000 maximum"), read 2026-11-22.
+BY_MESSAGE_PREFIX: tuple[tuple[str, ErrorKind], ...] = (
+    ("prompt is too long", "context_length"),
+    ("input length and `max_tokens` exceed context limit", "context_length"),
+    ("Your credit balance is too low", "quota"),
+)
