@@ -96,14 +96,16 @@ class Run:
             raise exc
         attempt = self._close()
         if isinstance(exc, LazyBridgeError) and not isinstance(exc, ProviderError):
-            attempt.error, attempt.usage = type(exc).__name__, UsageStats()
+            attempt.error, attempt.usage = type(exc).__name__, self._unknown_usage()
             raise exc
         model = self._model(request)
         error = from_exception(exc, provider=self.provider_name, model=model, secrets=self._secrets(request))
         attempt.status_code, attempt.error, attempt.request_id = error.status_code, error.kind, error.request_id
         error.partial_text = error.partial_text or self.partial_text
         if error.status_code is None and not error.never_sent:
-            attempt.usage = UsageStats()  # the vendor may have worked, and charged: that is unknown, not nothing
+            attempt.usage = (
+                self._unknown_usage()
+            )  # the vendor may have worked, and charged: that is unknown, not nothing
         asked = self.provider.is_retryable(exc)
         if asked is not None:
             error.retryable = asked
@@ -129,7 +131,7 @@ class Run:
         """Close an attempt that nobody waits for any more: what it used is not known."""
         if self._open:
             attempt = self._close()
-            attempt.error, attempt.usage = "cancelled", UsageStats()
+            attempt.error, attempt.usage = "cancelled", self._unknown_usage()
 
     def attach(self, error: LazyBridgeError) -> None:
         """Put what the call had onto an error."""
@@ -151,6 +153,10 @@ class Run:
         attempt = self.attempts[-1]
         attempt.duration_ms = (time.time() - attempt.started) * 1000
         return attempt
+
+    def _unknown_usage(self) -> UsageStats:
+        """Of an attempt that broke off: what it took is not known, unless nothing costs anything."""
+        return UsageStats(cost_usd=0.0 if self.provider._free else None)
 
     def _secrets(self, request: CompletionRequest) -> tuple[str, ...]:
         """Credentials that an answer or an exception may echo."""

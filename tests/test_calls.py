@@ -13,6 +13,7 @@ import traceback
 import warnings
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -267,6 +268,15 @@ def test_leaving_a_stream_after_its_last_chunk_is_a_whole_answer(agent: Callable
             break
     assert stream.envelope is not None
     assert stream.envelope.text() == TEXT
+
+
+def test_a_local_stream_that_was_left_was_free(model_file: Path) -> None:
+    with Agent(f"local:{model_file}") as agent, agent.stream("Count to a hundred.") as stream:
+        next(iter(stream))
+        stream.close()
+    assert stream.envelope is not None
+    assert stream.envelope.metadata.cost_usd == 0.0
+    assert stream.envelope.metadata.output_tokens is None
 
 
 async def test_a_cancelled_stream_is_no_answer(agent: Callable[..., Agent], vendor: FakeVendor) -> None:

@@ -44,6 +44,7 @@ class LocalProvider(Closing, BaseProvider):
     name = "local"
     sdk = "xllamacpp"
     _adjusts_itself = True
+    _free = True
     default_model = weights.MODEL
     _TIER_ALIASES = dict.fromkeys(("top", "expensive", "medium", "cheap", "super_cheap"), weights.MODEL)
 
