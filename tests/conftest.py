@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import anthropic  # noqa: F401  # loaded once, so that no test's clock pays for it
+import openai  # noqa: F401
 import pytest
 
 from lazybridge import Agent, LLMEngine
@@ -20,8 +22,6 @@ from lazybridge.core import registry
 from lazybridge.core.providers import adjusting
 from lazybridge.core.providers.base import BaseProvider
 from tests.fake_vendor import FakeVendor
-
-SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 @pytest.fixture(autouse=True)
