@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import AsyncGenerator, Generator
-from contextlib import aclosing, closing
+from collections.abc import AsyncGenerator, Generator, Iterator
+from contextlib import aclosing, closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,45 +48,46 @@ class Call:
 
     def whole(self) -> Envelope[Any]:
         """The whole answer."""
-        try:
+        with self._settled():
             self._complete(drive(self._run, self._turns, self._tools))
-        except ConfigurationError:
-            raise
-        except LazyBridgeError as error:
-            self._fail(error)
         return self.envelope()
 
     async def awhole(self) -> Envelope[Any]:
         """The whole answer, on the running event loop."""
-        try:
+        with self._settled():
             self._complete(await adrive(self._run, self._turns, self._tools))
-        except ConfigurationError:
-            raise
-        except LazyBridgeError as error:
-            self._fail(error)
         return self.envelope()
 
     def stream(self) -> Generator[StreamChunk, None, None]:
         """The chunks. Raises what went wrong, also where the answer does not fit the asked type."""
-        try:
-            with closing(drive_stream(self._run, self._turns, self._tools)) as chunks:
-                for chunk in chunks:
-                    self._last = chunk.response
-                    yield chunk
-            self._complete_stream()
-        except LazyBridgeError as error:
-            self._fail(error)
-            raise
-        finally:
-            self._end()
+        with self._streaming(), closing(drive_stream(self._run, self._turns, self._tools)) as chunks:
+            for chunk in chunks:
+                self._last = chunk.response
+                yield chunk
 
     async def astream(self) -> AsyncGenerator[StreamChunk, None]:
         """`stream`, on the running event loop."""
-        try:
+        with self._streaming():
             async with aclosing(adrive_stream(self._run, self._turns, self._tools)) as chunks:
                 async for chunk in chunks:
                     self._last = chunk.response
                     yield chunk
+
+    @contextmanager
+    def _settled(self) -> Iterator[None]:
+        """A failure belongs to the envelope; what the caller has to set right is raised."""
+        try:
+            yield
+        except ConfigurationError:
+            raise
+        except LazyBridgeError as error:
+            self._fail(error)
+
+    @contextmanager
+    def _streaming(self) -> Iterator[None]:
+        """A failure belongs to the envelope and is raised; the stream is settled however it ends."""
+        try:
+            yield
             self._complete_stream()
         except LazyBridgeError as error:
             self._fail(error)

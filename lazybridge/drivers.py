@@ -9,8 +9,7 @@ from contextlib import aclosing
 from typing import Protocol
 
 from lazybridge.core.closing import AsyncClosed, closed
-from lazybridge.core.errors import StreamTruncated
-from lazybridge.core.types import CompletionRequest, CompletionResponse, Message, StreamChunk, ToolCall, UsageStats
+from lazybridge.core.types import CompletionRequest, CompletionResponse, Message, StreamChunk, ToolCall
 from lazybridge.loop import Ask, Turns
 from lazybridge.run import Run
 
@@ -98,18 +97,16 @@ def drive_stream(run: Run, loop: Turns, tools: ToolRunner) -> Generator[StreamCh
 def _ask_stream(run: Run, request: CompletionRequest) -> Generator[StreamChunk, None, StreamChunk]:
     while True:
         handed_out = False
-        fold = _Fold()
         attempt = run.begin(request)
         try:
             with closed(run.provider.stream(attempt)) as chunks:
                 for chunk in chunks:
                     run.deadline.check()
-                    fold.add(chunk)
-                    run.heard(chunk)
+                    run.arrived.add(chunk)
                     if not chunk.is_final:
                         handed_out = True
                         yield chunk
-            return fold.last(run)
+            return run.streamed()
         except Exception as exc:
             time.sleep(run.failed(exc, request, final=handed_out))
 
@@ -139,7 +136,6 @@ async def adrive_stream(run: Run, loop: Turns, tools: ToolRunner) -> AsyncGenera
 async def _aask_stream(run: Run, request: CompletionRequest) -> AsyncGenerator[StreamChunk, None]:
     while True:
         handed_out = False
-        fold = _Fold()
         attempt = run.begin(request)
         try:
             async with AsyncClosed(run.provider.astream(attempt)) as chunks:
@@ -152,43 +148,11 @@ async def _aask_stream(run: Run, request: CompletionRequest) -> AsyncGenerator[S
                     if chunk is None:
                         break
                     run.deadline.check()
-                    fold.add(chunk)
-                    run.heard(chunk)
+                    run.arrived.add(chunk)
                     if not chunk.is_final:
                         handed_out = True
                         yield chunk
-            yield fold.last(run)
+            yield run.streamed()
             return
         except Exception as exc:
             await asyncio.sleep(run.failed(exc, request, final=handed_out))
-
-
-class _Fold:
-    """One turn's chunks as a response, for providers whose final chunk does not carry one."""
-
-    def __init__(self) -> None:
-        self.text: list[str] = []
-        self.thinking: list[str] = []
-        self.calls: list[ToolCall] = []
-        self.final: StreamChunk | None = None
-
-    def add(self, chunk: StreamChunk) -> None:
-        self.text.append(chunk.delta)
-        self.thinking.append(chunk.thinking_delta)
-        self.calls += chunk.tool_calls
-        if chunk.is_final:
-            self.final = chunk
-
-    def last(self, run: Run) -> StreamChunk:
-        if self.final is None:
-            raise StreamTruncated("the stream ended without a final chunk", provider=run.provider_name)
-        final = self.final
-        response = final.response or CompletionResponse(
-            "".join(self.text),
-            "".join(self.thinking),
-            self.calls,
-            final.stop_reason,
-            final.model,
-            final.usage or UsageStats(),
-        )
-        return run.succeeded(response).final_chunk()

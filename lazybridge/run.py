@@ -12,6 +12,7 @@ from lazybridge.core.errors import (
     ConfigurationError,
     LazyBridgeError,
     ProviderError,
+    StreamTruncated,
     UnsupportedFeatureError,
     UnsupportedNativeToolError,
     from_exception,
@@ -20,7 +21,7 @@ from lazybridge.core.errors.secrets import is_secret
 from lazybridge.core.providers.adjusting import fitted
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.retry import Deadline, RetryPolicy
-from lazybridge.core.types import Adjustment, CompletionRequest, CompletionResponse, StreamChunk, UsageStats
+from lazybridge.core.types import Adjustment, CompletionRequest, CompletionResponse, StreamChunk, ToolCall, UsageStats
 from lazybridge.envelope import Attempt
 
 _log = logging.getLogger("lazybridge")
@@ -31,6 +32,44 @@ _FALLBACK_KINDS = frozenset({"not_found", "overloaded"})
 _ENDS_OF_TIME = frozenset({"timeout", "connection", "truncated"})
 # Raised while a request is translated: nothing was on the wire.
 _NEVER_SENT = (ConfigurationError, UnsupportedFeatureError, UnsupportedNativeToolError)
+
+
+class Arrived:
+    """The chunks of the attempt that is running: what a failure keeps, and the whole answer where the final chunk of a
+    user's provider does not carry it."""
+
+    def __init__(self) -> None:
+        self._text: list[str] = []
+        self._thinking: list[str] = []
+        self._calls: list[ToolCall] = []
+        self._final: StreamChunk | None = None
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return "".join(self._text)
+
+    def add(self, chunk: StreamChunk) -> None:
+        """Take one more chunk."""
+        self._text.append(chunk.delta)
+        self._thinking.append(chunk.thinking_delta)
+        self._calls += chunk.tool_calls
+        if chunk.is_final:
+            self._final = chunk
+
+    def whole(self, provider: str) -> CompletionResponse:
+        """The whole answer. Raises StreamTruncated where no final chunk came."""
+        final = self._final
+        if final is None:
+            raise StreamTruncated("the stream ended without a final chunk", provider=provider)
+        return final.response or CompletionResponse(
+            self.text,
+            "".join(self._thinking),
+            self._calls,
+            final.stop_reason,
+            final.model,
+            final.usage or UsageStats(),
+        )
 
 
 class Run:
@@ -44,7 +83,7 @@ class Run:
         self.fallback = fallback
         self.attempts: list[Attempt] = []
         self.responses: list[CompletionResponse] = []
-        self._pieces: list[str] = []
+        self.arrived = Arrived()
         self._open = False
         self._adjusted: tuple[Adjustment, ...] = ()
         self._retries_done = 0
@@ -53,7 +92,7 @@ class Run:
     def begin(self, request: CompletionRequest) -> CompletionRequest:
         """The request of the next attempt, with the time that is left."""
         self.deadline.check()
-        self._pieces = []
+        self.arrived = Arrived()
         if not self.provider._adjusts_itself:
             request, self._adjusted = fitted(self.provider, request)
         model = self._replacement or request.model
@@ -67,15 +106,6 @@ class Run:
     def _model(self, request: CompletionRequest) -> str | None:
         return self._replacement or self.provider._resolve_model(request)
 
-    def heard(self, chunk: StreamChunk) -> None:
-        """Note a piece that arrived, so that a failure keeps it."""
-        self._pieces.append(chunk.delta)
-
-    @property
-    def partial_text(self) -> str:
-        """What arrived of the attempt that is running."""
-        return "".join(self._pieces)
-
     def succeeded(self, response: CompletionResponse) -> CompletionResponse:
         """Close the attempt with what it took."""
         self._fill_cost(response)
@@ -87,6 +117,10 @@ class Run:
         self.responses.append(response)
         self._retries_done = 0
         return response
+
+    def streamed(self) -> StreamChunk:
+        """Close the attempt of a stream that ran to its end; its final chunk. Raises StreamTruncated without one."""
+        return self.succeeded(self.arrived.whole(self.provider_name)).final_chunk()
 
     def failed(self, exc: BaseException, request: CompletionRequest, *, final: bool = False) -> float:
         """Seconds to wait before the next attempt. Raises the neutral error where there is none, or where `final`."""
@@ -101,7 +135,7 @@ class Run:
         model = self._model(request)
         error = from_exception(exc, provider=self.provider_name, model=model, secrets=self._secrets(request))
         attempt.status_code, attempt.error, attempt.request_id = error.status_code, error.kind, error.request_id
-        error.partial_text = error.partial_text or self.partial_text
+        error.partial_text = error.partial_text or self.arrived.text
         if error.status_code is None and not error.never_sent:
             attempt.usage = (
                 self._unknown_usage()
@@ -136,7 +170,7 @@ class Run:
     def attach(self, error: LazyBridgeError) -> None:
         """Put what the call had onto an error."""
         if isinstance(error, ProviderError) and not error.partial_text:
-            error.partial_text = self.partial_text
+            error.partial_text = self.arrived.text
         error.attempts = tuple(self.attempts)
 
     def _next_model(self, request: CompletionRequest) -> bool:

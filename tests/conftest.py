@@ -10,6 +10,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,32 +84,29 @@ def kind(request: pytest.FixtureRequest) -> Kind:
     return KINDS[request.param]
 
 
+def closing_all(make: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
+    """`make`, whose every result is closed at the end."""
+    made: list[Any] = []
+
+    def build(**options: Any) -> Any:
+        made.append(make(**options))
+        return made[-1]
+
+    yield build
+    for one in made:
+        one.close()
+
+
 @pytest.fixture
 def build(vendor: FakeVendor, kind: Kind) -> Iterator[Callable[..., BaseProvider]]:
     """Build providers of this kind on the fake vendor; they are closed at the end."""
-    made: list[Any] = []
-
-    def make(**options: Any) -> BaseProvider:
-        made.append(kind.build(vendor.url, **options))
-        return made[-1]
-
-    yield make
-    for provider in made:
-        provider.close()
+    yield from closing_all(partial(kind.build, vendor.url))
 
 
 @pytest.fixture
 def agent(vendor: FakeVendor, kind: Kind) -> Iterator[Callable[..., Agent]]:
     """Build agents of this kind on the fake vendor; they are closed at the end."""
-    made: list[Agent] = []
-
-    def make(**options: Any) -> Agent:
-        made.append(kind.agent(vendor.url, **options))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
+    yield from closing_all(partial(kind.agent, vendor.url))
 
 
 @pytest.fixture(scope="session")
