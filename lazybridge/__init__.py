@@ -7,36 +7,59 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lazybridge.agent import Agent, AgentStream
+    from lazybridge.budget import Budget
+    from lazybridge.core.catalogue.registered import register_model_alias, register_price
     from lazybridge.core.content import AudioContent, DocumentContent, ImageContent, TextContent
-    from lazybridge.core.errors import ConfigurationError, LazyBridgeError, ProviderError, StreamTruncated
+    from lazybridge.core.errors import (
+        BudgetExceeded,
+        ConfigurationError,
+        LazyBridgeError,
+        ProviderError,
+        StreamTruncated,
+    )
     from lazybridge.core.errors import StructuredOutputError, ToolLoopError, UnknownModelError
     from lazybridge.core.errors import UnsupportedFeatureError, UnsupportedNativeToolError
+    from lazybridge.core.catalogue.live import update_prices
+    from lazybridge.core.pricing import price
+    from lazybridge.core.receipt import Line, Receipt
+    from lazybridge.core.tiers import register_tier
     from lazybridge.core.types import CompletionRequest, CompletionResponse, Message, NativeTool, StreamChunk
     from lazybridge.core.types import ToolCall, ToolDefinition, UsageStats
     from lazybridge.engine import LLMEngine
     from lazybridge.envelope import Attempt, Envelope, EnvelopeMetadata, ErrorInfo
+    from lazybridge.estimate import Estimate
+    from lazybridge.ledger import Ledger
     from lazybridge.tools import Tool
 
 __version__ = "0.1.0"
 
 # fmt: off
 __all__ = [
-    "Agent", "AgentStream", "Attempt", "AudioContent", "CompletionRequest", "CompletionResponse", "ConfigurationError",
-    "DocumentContent", "Envelope", "EnvelopeMetadata", "ErrorInfo", "ImageContent", "LLMEngine", "LazyBridgeError",
-    "Message", "NativeTool", "ProviderError", "StreamChunk", "StreamTruncated", "StructuredOutputError", "TextContent",
+    "Agent", "AgentStream", "Attempt", "AudioContent", "Budget", "BudgetExceeded", "CompletionRequest", "CompletionResponse", "ConfigurationError",
+    "DocumentContent", "Envelope", "EnvelopeMetadata", "ErrorInfo", "Estimate", "ImageContent", "LLMEngine", "LazyBridgeError", "Ledger",
+    "Line", "Message", "NativeTool", "ProviderError", "Receipt", "StreamChunk", "StreamTruncated", "StructuredOutputError", "TextContent",
     "Tool", "ToolCall", "ToolDefinition", "ToolLoopError", "UnknownModelError", "UnsupportedFeatureError",
-    "UnsupportedNativeToolError", "UsageStats",
+    "UnsupportedNativeToolError", "UsageStats", "price", "register_model_alias", "register_price",
+    "register_tier", "update_prices",
 ]
 # fmt: on
 
 _HOME_OF = {
     "Agent": "agent",
     "AgentStream": "agent",
+    "Budget": "budget",
+    "Estimate": "estimate",
     "LLMEngine": "engine",
+    "Ledger": "ledger",
     "Tool": "tools",
+    "price": "core.pricing",
+    "register_tier": "core.tiers",
+    "update_prices": "core.catalogue.live",
+    **dict.fromkeys(("Line", "Receipt"), "core.receipt"),
+    **dict.fromkeys(("register_model_alias", "register_price"), "core.catalogue.registered"),
     **dict.fromkeys(("Attempt", "Envelope", "EnvelopeMetadata", "ErrorInfo"), "envelope"),
     **dict.fromkeys((name for name in __all__ if name.endswith("Content")), "core.content"),
-    **dict.fromkeys((name for name in __all__ if name.endswith("Error") or name == "StreamTruncated"), "core.errors"),
+    **dict.fromkeys((name for name in __all__ if name.endswith(("Error", "Exceeded", "Truncated"))), "core.errors"),
 }
 
 

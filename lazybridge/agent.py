@@ -16,6 +16,7 @@ from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.types import StreamChunk
 from lazybridge.engine import LLMEngine
 from lazybridge.envelope import Envelope
+from lazybridge.estimate import Estimate, estimate, payload
 from lazybridge.settings import Options, Settings, Task
 
 
@@ -59,6 +60,25 @@ class Agent(Closing):
     def stream(self, task: Task, *, attachments: Iterable[Any] = (), **settings: Unpack[Settings]) -> AgentStream:
         """The answer in pieces: `for chunk in agent.stream(...)` or `async for chunk in agent.stream(...)`."""
         return AgentStream(partial(self.engine.call, self.engine.request(task, attachments, **settings)))
+
+    def estimate(
+        self,
+        task: Task,
+        *,
+        attachments: Iterable[Any] = (),
+        expected_output_tokens: int = 500,
+        **settings: Unpack[Settings],
+    ) -> Estimate:
+        """What one request would cost in USD, at least, probably and at most; nothing is sent."""
+        request = self.engine.request(task, attachments, **settings)
+        return estimate(self.engine.provider, request, expected_output_tokens)
+
+    def dry_run(self, task: Task, *, attachments: Iterable[Any] = (), **settings: Unpack[Settings]) -> dict[str, Any]:
+        """The JSON body that a call would send to the vendor, as a dict of its own; nothing is sent.
+
+        Raises UnsupportedFeatureError for a provider class that does not show what it sends.
+        """
+        return payload(self.engine.provider, self.engine.request(task, attachments, **settings))
 
     def close(self) -> None:
         """Close the connections that synchronous calls opened."""

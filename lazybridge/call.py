@@ -3,43 +3,39 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import aclosing, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from lazybridge.core import structured
 from lazybridge.core.errors import ConfigurationError, LazyBridgeError, StreamTruncated
 from lazybridge.core.providers.base import BaseProvider
-from lazybridge.core.retry import RetryPolicy
-from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk
+from lazybridge.core.types import Adjustment, CompletionRequest, CompletionResponse, StreamChunk
 from lazybridge.drivers import adrive, adrive_stream, drive, drive_stream
-from lazybridge.envelope import Envelope, EnvelopeMetadata, total_usage
+from lazybridge.envelope import Envelope, EnvelopeMetadata, total_receipt, total_usage
 from lazybridge.loop import turns
-from lazybridge.run import Run
+from lazybridge.run import Policy, Run
 from lazybridge.tools import Toolbox
-
-
-@dataclass(frozen=True)
-class Policy:
-    """How often a call may try."""
-
-    retries: RetryPolicy
-    fallback: bool
-    max_turns: int
 
 
 class Call:
     """One call: four ways to make it, one envelope."""
 
     def __init__(
-        self, provider: BaseProvider, request: CompletionRequest, policy: Policy, tools: Toolbox, output: Any
+        self,
+        provider: BaseProvider,
+        request: CompletionRequest,
+        policy: Policy,
+        tools: Toolbox,
+        output: Any,
+        notes: tuple[Adjustment, ...] = (),
     ) -> None:
-        self._run = Run(provider, timeout=request.timeout, retries=policy.retries, fallback=policy.fallback)
+        self._run = Run(provider, policy, timeout=request.timeout)
         self._turns = turns(request, runnable=tools.runnable, max_turns=policy.max_turns)
         self._tools = tools
         self._output = output
+        self._notes = notes
         self._started = time.perf_counter()
         self._last: CompletionResponse | None = None
         self._response: CompletionResponse | None = None
@@ -82,6 +78,8 @@ class Call:
             raise
         except LazyBridgeError as error:
             self._fail(error)
+        finally:
+            self._run.abandon()  # where it was cancelled or interrupted
 
     @contextmanager
     def _streaming(self) -> Iterator[None]:
@@ -125,19 +123,21 @@ class Call:
 
     def _metadata(self) -> EnvelopeMetadata:
         response, attempts = self._response, self._run.attempts
-        usage = total_usage(attempts)
-        adjustments = {adjustment: None for answer in self._run.responses for adjustment in answer.adjustments}
+        usage, receipt = total_usage(attempts), total_receipt(attempts)
+        answered = (adjustment for answer in self._run.responses for adjustment in answer.adjustments)
+        adjustments = dict.fromkeys((*self._notes, *answered))
         return EnvelopeMetadata(
             model=(response.model if response is not None else None) or (attempts[-1].model if attempts else None),
             provider=self._run.provider_name,
-            cost_usd=usage.cost_usd,
+            cost_usd=receipt.cost_usd,
+            receipt=receipt,
             input_tokens=usage.input_tokens,
             cached_input_tokens=usage.cached_input_tokens,
             output_tokens=usage.output_tokens,
             thinking_tokens=usage.thinking_tokens,
             stop_reason=response.stop_reason if response is not None else None,
             latency_ms=(time.perf_counter() - self._started) * 1000,
-            run_id=uuid.uuid4().hex,
+            run_id=self._run.run_id,
             turns=len(self._run.responses),
             request_id=response.request_id if response is not None else None,
             attempts=tuple(replace(attempt) for attempt in attempts),

@@ -6,17 +6,22 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, ClassVar, Literal, NamedTuple, Unpack
+from typing import Any, ClassVar, Literal, NamedTuple, Unpack, cast
 
-from lazybridge.call import Call, Policy
-from lazybridge.core import catalogue, registry, structured
+from lazybridge.budget import Budget
+from lazybridge.call import Call
+from lazybridge.core import catalogue, registry, structured, tiers
+from lazybridge.core.catalogue import lifecycle
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.errors.secrets import Secret
 from lazybridge.core.providers.base import BaseProvider
-from lazybridge.core.registry import Route, Rule, near
+from lazybridge.core.registry import Route, Rule
 from lazybridge.core.retry import RetryPolicy
-from lazybridge.core.types import TIERS, CompletionRequest, Message, NativeTool, ToolDefinition
+from lazybridge.core.types import Adjustment, CompletionRequest, Message, NativeTool, Tier, ToolDefinition
 from lazybridge.envelope import Envelope
+from lazybridge.ledger import Ledger
+from lazybridge.needs import rung_for
+from lazybridge.run import Policy
 from lazybridge.settings import SETTING_NAMES, Settings, Task, check_setting, messages_of, refuse_misspelt
 from lazybridge.tools import Tool, Toolbox
 
@@ -53,6 +58,9 @@ class LLMEngine:
         max_retries: int = 2,
         max_turns: int = 10,
         fallback: bool = True,
+        name: str | None = None,
+        budget: Budget | None = None,
+        ledger: Ledger | None = None,
         **settings: Any,
     ) -> None:
         api_key = Secret(api_key) if isinstance(api_key, str) else api_key
@@ -62,23 +70,27 @@ class LLMEngine:
             raise ConfigurationError(
                 f"timeout={timeout!r} is no time\ntimeout is in seconds, above 0; None is no limit"
             )
-        if tier is not None and tier not in TIERS:
-            raise ConfigurationError(f"no tier is called {tier!r}{near(tier, TIERS)}\ntiers: {', '.join(TIERS)}")
+        if tier is not None:
+            tiers.check(tier)
         if model is not None and tier is not None:
             raise ConfigurationError(f"got both the model {model!r} and the tier {tier!r}\nname one of them")
-        for name, count in (("max_retries", max_retries), ("max_turns", max_turns)):
+        for word, count in (("max_retries", max_retries), ("max_turns", max_turns)):
             if not isinstance(count, int) or count < 0:
-                raise ConfigurationError(f"{name}={count!r} is no count\n{name} is a whole number, such as 2")
-        options = {name: settings.pop(name) for name in list(settings) if name not in SETTING_NAMES}
-        for name in options:
-            refuse_misspelt(name)
+                raise ConfigurationError(f"{word}={count!r} is no count\n{word} is a whole number, such as 2")
+        options = {word: settings.pop(word) for word in list(settings) if word not in SETTING_NAMES}
+        for word in options:
+            refuse_misspelt(word)
         given = {"api_key": api_key, "base_url": base_url, "strict_native_tools": strict_native_tools}
-        options |= {name: value for name, value in given.items() if value is not None}
+        options |= {word: value for word, value in given.items() if value is not None}
         self.provider, self.model = self._resolve(model, provider, tier, options)
+        self.tier = tier
+        lifecycle.warn(
+            self.provider.registered_name(), self.model or self.provider.model or self.provider.default_model
+        )
         self.tools = Toolbox(tools)
         self.output = output
         self._template = self._checked({**settings, "timeout": timeout}, native_tools)
-        self.policy = Policy(RetryPolicy(max_retries), fallback, max_turns)
+        self.policy = Policy(RetryPolicy(max_retries), fallback, max_turns, name, budget, ledger)
 
     def _checked(self, settings: dict[str, Any], native_tools: Iterable[NativeTool]) -> CompletionRequest:
         """The request of every call but for its messages; what is wrong with a setting is said when the agent is built."""
@@ -114,9 +126,7 @@ class LLMEngine:
     @classmethod
     def route(cls, model: str) -> Route:
         """Where a model string goes, and why. Raises UnknownModelError where no rule knows it."""
-        known = [id for vendor in ("anthropic", "openai") for id in catalogue.rows(vendor)] + list(
-            cls._PROVIDER_ALIASES
-        )
+        known = (*cls._PROVIDER_ALIASES, *catalogue.ids("anthropic"), *catalogue.ids("openai"))
         return registry.route(model, cls._PROVIDER_ALIASES, cls._PROVIDER_RULES, cls._PROVIDER_DEFAULT, known)
 
     def _resolve(
@@ -146,7 +156,7 @@ class LLMEngine:
             provider, model = registry.provider_class(found.provider), found.model
         elif model is not None and not _has_own_url(provider, options):
             model = _without_prefix(model, provider)
-        wanted = tier or model
+        wanted = tier or model or tiers.chosen(provider.registered_name(), "default")
         return provider(**options), provider.resolve_tier(wanted) if wanted else None
 
     # --- one call ---------------------------------------------------------------------------------------------------
@@ -168,7 +178,11 @@ class LLMEngine:
 
     def call(self, request: CompletionRequest) -> Call:
         """One call, yet to be made."""
-        return Call(self.provider, request, self.policy, self.tools, self.output)
+        notes: tuple[Adjustment, ...] = ()
+        if self.tier is not None and request.model == self.model and self.model is not None:
+            model, notes = rung_for(self.provider, cast(Tier, self.tier), self.model, request)
+            request = request if model == self.model else replace(request, model=model)
+        return Call(self.provider, request, self.policy, self.tools, self.output, notes)
 
 
 class Choice(NamedTuple):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from lazybridge.core.errors import LazyBridgeError
+from lazybridge.core.receipt import FREE, Receipt
 from lazybridge.core.types import Adjustment, CompletionResponse, StopReason, ToolCall, UsageStats
 
 T = TypeVar("T")
@@ -15,7 +16,8 @@ T = TypeVar("T")
 @dataclass
 class Attempt:
     """One request on the wire. `started` is seconds since the epoch, `duration_ms` how long it took; `wait_s` is the
-    pause before the next one; `error` is an error kind, None for a success. `usage` is None where nothing was reported."""
+    pause before the next one; `error` is an error kind, None for a success. `usage` is None where nothing was reported.
+    `receipt` is what it cost: nothing where the vendor refused it, what is known of it where it broke off."""
 
     provider: str
     model: str | None
@@ -26,15 +28,25 @@ class Attempt:
     wait_s: float = 0.0
     usage: UsageStats | None = None
     request_id: str | None = None
+    receipt: Receipt = FREE
+
+    @property
+    def cost_usd(self) -> float | None:
+        """USD, None where it is not exactly known."""
+        return self.receipt.cost_usd
 
 
 @dataclass
 class EnvelopeMetadata:
-    """What a call took, over all its turns and attempts. Unknown is None: `cost_usd` is 0.0 only for what is free."""
+    """What a call took, over all its turns and attempts. Unknown is None: `cost_usd` is 0.0 only for what is free.
+
+    `receipt` has the lines that add up to the cost, and what is known of it where it is not exact.
+    """
 
     model: str | None = None
     provider: str | None = None
     cost_usd: float | None = None
+    receipt: Receipt = FREE
     input_tokens: int | None = None
     cached_input_tokens: int | None = None
     output_tokens: int | None = None
@@ -119,6 +131,15 @@ def total_usage(attempts: Iterable[Attempt]) -> UsageStats:
     total = parts[0]
     for part in parts[1:]:
         total = total + part
+    return total
+
+
+def total_receipt(attempts: Iterable[Attempt]) -> Receipt:
+    """What every attempt cost together."""
+    total = FREE
+    for attempt in attempts:
+        if attempt.receipt is not FREE:
+            total = attempt.receipt if total is FREE else total + attempt.receipt
     return total
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import time
-import warnings
-from dataclasses import replace
+import uuid
+from dataclasses import dataclass, replace
 
+from lazybridge.arrived import Arrived
+from lazybridge.budget import Budget
 from lazybridge.core.errors import (
     ConfigurationError,
     LazyBridgeError,
     ProviderError,
-    StreamTruncated,
     UnsupportedFeatureError,
     UnsupportedNativeToolError,
     from_exception,
@@ -20,9 +21,13 @@ from lazybridge.core.errors import (
 from lazybridge.core.errors.secrets import is_secret
 from lazybridge.core.providers.adjusting import fitted
 from lazybridge.core.providers.base import BaseProvider
+from lazybridge.core.providers.costing import receipt_for
+from lazybridge.core.receipt import FREE, unknown
 from lazybridge.core.retry import Deadline, RetryPolicy
-from lazybridge.core.types import Adjustment, CompletionRequest, CompletionResponse, StreamChunk, ToolCall, UsageStats
-from lazybridge.envelope import Attempt
+from lazybridge.core.types import Adjustment, CompletionRequest, CompletionResponse, StreamChunk, UsageStats
+from lazybridge.cover import Cover, cover
+from lazybridge.envelope import Attempt, total_receipt
+from lazybridge.ledger import Ledger, ledger_in_use
 
 _log = logging.getLogger("lazybridge")
 
@@ -34,57 +39,33 @@ _ENDS_OF_TIME = frozenset({"timeout", "connection", "truncated"})
 _NEVER_SENT = (ConfigurationError, UnsupportedFeatureError, UnsupportedNativeToolError)
 
 
-class Arrived:
-    """The chunks of the attempt that is running: what a failure keeps, and the whole answer where the final chunk of a
-    user's provider does not carry it."""
+@dataclass(frozen=True)
+class Policy:
+    """How often a call may try, what it may cost, and who keeps the books; `name` is the agent's."""
 
-    def __init__(self) -> None:
-        self._text: list[str] = []
-        self._thinking: list[str] = []
-        self._calls: list[ToolCall] = []
-        self._final: StreamChunk | None = None
-
-    @property
-    def text(self) -> str:
-        """The text so far."""
-        return "".join(self._text)
-
-    def add(self, chunk: StreamChunk) -> None:
-        """Take one more chunk."""
-        self._text.append(chunk.delta)
-        self._thinking.append(chunk.thinking_delta)
-        self._calls += chunk.tool_calls
-        if chunk.is_final:
-            self._final = chunk
-
-    def whole(self, provider: str) -> CompletionResponse:
-        """The whole answer. Raises StreamTruncated where no final chunk came."""
-        final = self._final
-        if final is None:
-            raise StreamTruncated("the stream ended without a final chunk", provider=provider)
-        return final.response or CompletionResponse(
-            self.text,
-            "".join(self._thinking),
-            self._calls,
-            final.stop_reason,
-            final.model,
-            final.usage or UsageStats(),
-        )
+    retries: RetryPolicy
+    fallback: bool
+    max_turns: int
+    name: str | None = None
+    budget: Budget | None = None
+    ledger: Ledger | None = None
 
 
 class Run:
     """What one call carries through all its turns and attempts."""
 
-    def __init__(self, provider: BaseProvider, *, timeout: float | None, retries: RetryPolicy, fallback: bool) -> None:
+    def __init__(self, provider: BaseProvider, policy: Policy, *, timeout: float | None) -> None:
         self.provider = provider
         self.provider_name = provider.registered_name()
         self.deadline = Deadline(timeout)
-        self.retries = retries
-        self.fallback = fallback
+        self.run_id = uuid.uuid4().hex
+        self.policy = policy
+        self.ledger = ledger_in_use(policy.ledger)
         self.attempts: list[Attempt] = []
         self.responses: list[CompletionResponse] = []
         self.arrived = Arrived()
-        self._open = False
+        self._request: CompletionRequest | None = None  # of the attempt that is open
+        self._cover: Cover | None = None
         self._adjusted: tuple[Adjustment, ...] = ()
         self._retries_done = 0
         self._replacement: str | None = None
@@ -92,28 +73,36 @@ class Run:
     def begin(self, request: CompletionRequest) -> CompletionRequest:
         """The request of the next attempt, with the time that is left."""
         self.deadline.check()
-        self.arrived = Arrived()
+        self.arrived, self._adjusted = Arrived(), ()
         if not self.provider._adjusts_itself:
             request, self._adjusted = fitted(self.provider, request)
-        model = self._replacement or request.model
+        model, timeout = self._replacement or request.model, self.deadline.left()
+        if (model, timeout) != (request.model, request.timeout):
+            request = replace(request, model=model, timeout=timeout)
+        self._cover = cover(self.policy.budget, self.provider, request)
+        if self._cover is not None:
+            request = self._cover.request
+            self._adjusted = (*self._adjusted, *self._cover.adjustments)
         self.attempts.append(Attempt(self.provider_name, self._model(request), started=time.time()))
-        self._open = True
-        timeout = self.deadline.left()
-        if (model, timeout) == (request.model, request.timeout):
-            return request
-        return replace(request, model=model, timeout=timeout)
+        self._request = request
+        return request
 
     def _model(self, request: CompletionRequest) -> str | None:
         return self._replacement or self.provider._resolve_model(request)
 
     def succeeded(self, response: CompletionResponse) -> CompletionResponse:
         """Close the attempt with what it took."""
-        self._fill_cost(response)
+        attempt = self._close()
+        if response.receipt is None:
+            model = response.model or attempt.model or ""
+            response.receipt = receipt_for(self.provider, model, response.usage, attempt.started)
+            response.usage.cost_usd = response.receipt.cost_usd
         if self._adjusted:
             response.adjustments = (*self._adjusted, *response.adjustments)
-        attempt = self._close()
+        attempt.receipt = response.receipt
         attempt.usage, attempt.request_id = response.usage, response.request_id
-        attempt.model = response.model or attempt.model
+        asked, attempt.model = attempt.model, response.model or attempt.model
+        self._settle(attempt, asked)
         self.responses.append(response)
         self._retries_done = 0
         return response
@@ -126,20 +115,22 @@ class Run:
         """Seconds to wait before the next attempt. Raises the neutral error where there is none, or where `final`."""
         if isinstance(exc, _NEVER_SENT):
             self.attempts.pop()
-            self._open = False
+            self._request = None
+            self._settle(None)
             raise exc
         attempt = self._close()
         if isinstance(exc, LazyBridgeError) and not isinstance(exc, ProviderError):
-            attempt.error, attempt.usage = type(exc).__name__, self._unknown_usage()
+            attempt.error = type(exc).__name__
+            self._broke_off(attempt, request, "the call broke off")
+            self._settle(attempt)
             raise exc
         model = self._model(request)
         error = from_exception(exc, provider=self.provider_name, model=model, secrets=self._secrets(request))
         attempt.status_code, attempt.error, attempt.request_id = error.status_code, error.kind, error.request_id
         error.partial_text = error.partial_text or self.arrived.text
         if error.status_code is None and not error.never_sent:
-            attempt.usage = (
-                self._unknown_usage()
-            )  # the vendor may have worked, and charged: that is unknown, not nothing
+            self._broke_off(attempt, request, f"the call broke off ({error.kind})")
+        self._settle(attempt)
         asked = self.provider.is_retryable(exc)
         if asked is not None:
             error.retryable = asked
@@ -148,13 +139,13 @@ class Run:
             late = self.deadline.error()
             late.provider, late.model, late.partial_text = error.provider, error.model, error.partial_text
             raise late from exc
-        wait = None if final else self.retries.delay(error, self._retries_done)
+        wait = None if final else self.policy.retries.delay(error, self._retries_done)
         if wait is not None and (left is None or wait < left):
             self._retries_done += 1
             attempt.wait_s = wait
             _log.info("retrying %s in %.2f s after %s", self.provider_name, wait, error.kind)
             return wait
-        if not final and self.fallback and error.kind in _FALLBACK_KINDS and self._next_model(request):
+        if not final and self.policy.fallback and error.kind in _FALLBACK_KINDS and self._next_model(request):
             _log.warning(
                 "%s: %s is %s, falling back to %s", self.provider_name, attempt.model, error.kind, self._replacement
             )
@@ -163,15 +154,19 @@ class Run:
 
     def abandon(self) -> None:
         """Close an attempt that nobody waits for any more: what it used is not known."""
-        if self._open:
+        request = self._request
+        if request is not None:
             attempt = self._close()
-            attempt.error, attempt.usage = "cancelled", self._unknown_usage()
+            attempt.error = "cancelled"
+            self._broke_off(attempt, request, "the call was left before its end")
+            self._settle(attempt)
 
     def attach(self, error: LazyBridgeError) -> None:
         """Put what the call had onto an error."""
         if isinstance(error, ProviderError) and not error.partial_text:
             error.partial_text = self.arrived.text
         error.attempts = tuple(self.attempts)
+        error.receipt = total_receipt(self.attempts)
 
     def _next_model(self, request: CompletionRequest) -> bool:
         first = self.provider._resolve_model(request)
@@ -183,14 +178,31 @@ class Run:
         return True
 
     def _close(self) -> Attempt:
-        self._open = False
+        self._request = None
         attempt = self.attempts[-1]
         attempt.duration_ms = (time.time() - attempt.started) * 1000
         return attempt
 
-    def _unknown_usage(self) -> UsageStats:
-        """Of an attempt that broke off: what it took is not known, unless nothing costs anything."""
-        return UsageStats(cost_usd=0.0 if self.provider._free else None)
+    def _settle(self, attempt: Attempt | None, asked: str | None = None) -> None:
+        """Give back what was reserved for an attempt beyond its cost, and enter it in the ledger."""
+        if self._cover is not None:
+            self._cover.settle(FREE if attempt is None else attempt.receipt)
+            self._cover = None
+        if self.ledger is not None and attempt is not None:
+            self.ledger.add(attempt, agent=self.policy.name, asked=asked or attempt.model, run_id=self.run_id)
+
+    def _broke_off(self, attempt: Attempt, request: CompletionRequest, why: str) -> None:
+        """Note what an attempt cost at least: the vendor may have worked, and charged, for more than what arrived."""
+        if self.provider._free:
+            attempt.usage = UsageStats(cost_usd=0.0)
+            return
+        used = self.arrived.usage(request)
+        attempt.usage = UsageStats()
+        if used is None:
+            attempt.receipt = unknown(f"{why}, before anything arrived")
+        else:
+            bound = receipt_for(self.provider, attempt.model or "", used, attempt.started)
+            attempt.receipt = bound.at_least(f"{why}; this is what had arrived")
 
     def _secrets(self, request: CompletionRequest) -> tuple[str, ...]:
         """Credentials that an answer or an exception may echo."""
@@ -199,20 +211,3 @@ class Run:
         keys = (key if isinstance(key, str) else None, os.environ.get(variable) if variable else None)
         headers = (value for name, value in (request.extra_headers or {}).items() if is_secret(name, value))
         return tuple(str(secret) for secret in (*keys, *headers) if secret)
-
-    def _fill_cost(self, response: CompletionResponse) -> None:
-        """The cost by the `_compute_cost` of a user's provider that left it out, or wrote 0.0 for "not known"."""
-        usage = response.usage
-        if usage.cost_usd or self.provider._adjusts_itself:
-            return
-        if type(self.provider)._compute_cost is BaseProvider._compute_cost:
-            return
-        if usage.input_tokens is None or usage.output_tokens is None:
-            usage.cost_usd = None
-            return
-        model = response.model or self.attempts[-1].model or ""
-        try:
-            usage.cost_usd = self.provider._compute_cost(model, usage.input_tokens, usage.output_tokens)
-        except Exception as exc:  # a price table without this model must not cost the answer that is there
-            warnings.warn(f"{type(self.provider).__name__}._compute_cost failed: {exc!r}", UserWarning, stacklevel=2)
-            usage.cost_usd = None

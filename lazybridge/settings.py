@@ -7,10 +7,12 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
+from lazybridge.budget import Budget
 from lazybridge.core.content import CacheHint, TextContent
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.types import USER, Effort, Message, NativeTool, ToolCall, ToolDefinition
+from lazybridge.ledger import Ledger
 from lazybridge.tools import Tool
 
 Task = str | Message | Sequence[Message | Mapping[str, Any]]
@@ -53,6 +55,9 @@ class Options(Settings, total=False):
     max_retries: int
     max_turns: int
     fallback: bool
+    name: str | None
+    budget: Budget | None
+    ledger: Ledger | None
 
 
 SETTING_NAMES = frozenset(Settings.__annotations__)

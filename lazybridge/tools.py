@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 import json
 import threading
@@ -160,7 +161,7 @@ def _wait(value: Any) -> Any:
         except Exception as exc:  # carried over to the calling thread
             box.append((None, exc))
 
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(work,))
     thread.start()
     thread.join()
     result, error = box[0]

@@ -19,7 +19,8 @@ import openai  # noqa: F401
 import pytest
 
 from lazybridge import Agent, LLMEngine
-from lazybridge.core import registry
+from lazybridge.core import registry, tiers
+from lazybridge.core.catalogue import lifecycle, registered
 from lazybridge.core.providers import adjusting
 from lazybridge.core.providers.base import BaseProvider
 from tests.fake_vendor import FakeVendor
@@ -32,8 +33,13 @@ def clean_tables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(LLMEngine, "_PROVIDER_RULES", list(LLMEngine._PROVIDER_RULES))
     monkeypatch.setattr(registry, "_user_classes", dict(registry._user_classes))
     monkeypatch.setattr(adjusting, "_announced", set())
+    monkeypatch.setattr(lifecycle, "_warned", set())
+    for table in (registered, tiers):
+        for name in ("_prices", "_aliases", "_registered"):
+            if hasattr(table, name):
+                monkeypatch.setattr(table, name, dict(getattr(table, name)))
     for name in list(os.environ):
-        if name.endswith(("_API_KEY", "_AUTH_TOKEN", "_BASE_URL")) or name == "LAZYBRIDGE_MODEL":
+        if name.endswith(("_API_KEY", "_AUTH_TOKEN", "_BASE_URL")) or name.startswith("LAZYBRIDGE_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("ANTHROPIC_CONFIG_DIR", str(tmp_path / "no-profiles"))
 

@@ -19,19 +19,25 @@ LEVELS = (
     ("drivers",),
     ("run",),
     ("settings",),
-    ("loop", "tools", "envelope"),
+    ("cover",),
+    ("budget", "budget_books", "ledger"),
+    ("estimate", "needs"),
+    ("loop", "tools", "envelope", "arrived"),
     ("core.providers",),
+    ("core.tiers",),
     ("core.registry", "core.retry"),
     ("core.wire",),
     ("core.structured", "core.pricing"),
     ("core.types",),
-    ("core.content", "core.catalogue", "core.errors", "core.closing"),
+    ("core.usage", "core.content"),
+    ("core.catalogue", "core.errors", "core.closing", "core.counting", "core.tokens"),
+    ("core.receipt",),
 )
 # The base class registers itself, and a lookup returns the class: the two know each other by name only.
 KNOWN_UPWARD = {("core.registry", "core.providers.base")}
 
 CEILINGS = {
-    "__init__.py": 80, "agent.py": 300, "engine.py": 300, "loop.py": 150, "drivers.py": 200, "envelope.py": 200, "tools.py": 300,
+    "__init__.py": 80, "agent.py": 300, "engine.py": 300, "budget.py": 150, "ledger.py": 200, "estimate.py": 200, "loop.py": 150, "drivers.py": 200, "envelope.py": 200, "tools.py": 300,
     "core/types.py": 400, "core/content.py": 250, "core/registry.py": 200, "core/retry.py": 200, "core/structured.py": 250,
     "core/pricing.py": 250, "core/providers/base.py": 300, "core/providers/_sdk.py": 300, "core/providers/openai.py": 150,
     "core/providers/anthropic.py": 150,
@@ -139,5 +145,7 @@ def test_blind_excepts_stand_at_the_boundary_only(path: Path) -> None:
         if isinstance(node, ast.ExceptHandler) and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id in ("Exception", "BaseException")))
     ]  # fmt: skip
     assert (
-        not blind or name_of(path) in ("drivers", "run", "tools") or name_of(path).startswith("core.providers.local")
+        not blind
+        or name_of(path) in ("drivers", "run", "tools", "core.providers.costing")
+        or name_of(path).startswith("core.providers.local")
     ), blind

@@ -484,15 +484,14 @@ def test_further_choices_are_kept() -> None:
     assert (fold.finish().content, fold.finish().alternatives) == ("aA", ("bB",))
 
 
-def test_tools_of_the_vendor_that_are_billed_apart_make_the_cost_unknown() -> None:
-    from lazybridge.core import catalogue
-    from lazybridge.core.pricing import cost_usd
+def test_tools_of_the_vendor_that_are_billed_apart_leave_a_lower_bound() -> None:
+    from lazybridge import price
     from lazybridge.core.wire.responses import ResponsesWire
 
     output = [{"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": ""}]
     raw = {"status": "completed", "output": output, "usage": {"input_tokens": 1, "output_tokens": 1}}
     usage = ResponsesWire().from_sdk_response(raw).usage
-    assert cost_usd(catalogue.profile("openai", "gpt-6-luna"), usage) is None
+    assert price("gpt-6-luna", usage).status == "lower_bound"
 
 
 # --- a user's own class -----------------------------------------------------------------------------------------------

@@ -35,9 +35,10 @@ def test_the_pages_python_runs(
     namespace: dict[str, Any] = {"__name__": page.stem}
     for code in blocks(page, "python"):
         exec(compile(code, str(page), "exec"), namespace)
+    printed = capsys.readouterr().out
     for expected in blocks(page, "text"):
         if "├" not in expected:
-            assert expected in capsys.readouterr().out
+            assert expected in printed
 
 
 def test_the_provider_table_is_what_the_classes_say() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -20,14 +21,29 @@ from lazybridge.core.types import TIERS
 _NAME = "lazybridge"
 
 
+# Commands that are the `command` of a module of their own.
+_MODULES = ("check", "costs", "lock", "models", "price")
+
+
 class PromptFirst(click.Group):
     """A group whose default command is `prompt`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands of this file and those with a module of their own."""
+        return sorted({*super().list_commands(ctx), *_MODULES})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command; its module is imported when it is asked for."""
+        if cmd_name not in _MODULES:
+            return super().get_command(ctx, cmd_name)
+        found: click.Command = importlib.import_module(f"lazybridge.cli.{cmd_name}").command
+        return found
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the default command in front of what is no command and no option of the group."""
         if not args and not ctx.resilient_parsing:
             args = ["--help"] if inputs.stdin_is_terminal() else ["prompt"]
-        elif args and args[0] not in self.commands and args[0] not in ("-h", "--help", "--version"):
+        elif args and args[0] not in {*self.commands, *_MODULES} and args[0] not in ("-h", "--help", "--version"):
             args = ["prompt", *args]
         return super().parse_args(ctx, args)
 
@@ -56,13 +72,6 @@ class PromptFirst(click.Group):
         return found
 
 
-def _model_ids(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    from lazybridge.core import catalogue, registry
-
-    ids = [id for vendor in registry.provider_names() for id in catalogue.rows(vendor)]
-    return [id for id in ids if id.startswith(incomplete)]
-
-
 @click.group(
     cls=PromptFirst,
     epilog=EPILOG,
@@ -81,7 +90,7 @@ def cli() -> None:
 @cli.command(epilog=EPILOG)
 @click.argument("prompt", required=False)
 @click.option(
-    "-m", "--model", metavar="MODEL", shell_complete=_model_ids, help="A model id, vendor/model or a provider."
+    "-m", "--model", metavar="MODEL", shell_complete=inputs.model_ids, help="A model id, vendor/model or a provider."
 )
 @click.option("--tier", type=click.Choice(TIERS), help="The provider's model of this class.")
 @click.option("--provider", metavar="NAME", help="Who answers, whatever the model id.")
@@ -116,7 +125,7 @@ def prompt(
 
 
 @cli.command()
-@click.argument("model", shell_complete=_model_ids)
+@click.argument("model", shell_complete=inputs.model_ids)
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
 def which(model: str, as_json: bool) -> None:
     """Show where a MODEL goes, and what it costs."""

@@ -85,3 +85,11 @@ def _problem(found: dict[str, Any]) -> str | None:
     except SchemaError as exc:
         return f"{exc.json_path}: {exc.message}"
     return None
+
+
+def model_ids(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The ids that a shell offers: those of the providers with a class, without reading any row."""
+    from lazybridge.core import catalogue, registry
+
+    ids = [id for provider in registry.provider_names() for id in catalogue.ids(provider)]
+    return [id for id in ids if id.startswith(incomplete)]

@@ -47,11 +47,20 @@ def footer(meta: EnvelopeMetadata, state: str | None = None) -> str:
         meta.model or "model unknown",
         state,
         _tokens(meta),
-        cost(meta.cost_usd),
+        _spent(meta),
         f"{meta.latency_ms / 1000:.1f} s",
         f"{count} attempt{'' if count == 1 else 's'}",
     )
     return " · ".join(part for part in parts if part is not None)
+
+
+def _spent(meta: EnvelopeMetadata) -> str:
+    total = meta.receipt.total
+    if meta.cost_usd == 0 and meta.input_tokens is None:
+        return "not charged"
+    if meta.receipt.status == "lower_bound" and total is not None:
+        return f"at least {cost(float(total))}" if total else "cost unknown"
+    return cost(meta.cost_usd)
 
 
 def cost(usd: float | None) -> str:

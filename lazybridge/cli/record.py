@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Any
 
 import click
 
-from lazybridge.envelope import Envelope, EnvelopeMetadata
+from lazybridge.core.receipt import Receipt, plain
+from lazybridge.envelope import Attempt, Envelope, EnvelopeMetadata
 
 SCHEMA_VERSION = 1
 
@@ -38,11 +40,30 @@ def record(envelope: Envelope[Any] | None, error: BaseException | None, *, with_
         },
         "cost_usd": meta.cost_usd,
         "latency_ms": round(meta.latency_ms, 1),
-        "attempts": [asdict(attempt) for attempt in meta.attempts],
+        "receipt": None if envelope is None else receipt_record(meta.receipt),
+        "attempts": [_attempt(attempt) for attempt in meta.attempts],
         "adjustments": [asdict(adjustment) for adjustment in meta.adjustments],
         "request_id": meta.request_id or getattr(error, "request_id", None),
         "error": None if error is None else _error(error),
     }
+
+
+def receipt_record(receipt: Receipt) -> dict[str, Any]:
+    """A receipt as plain JSON; amounts in USD are text, so that no digit is lost."""
+    lines = [
+        {name: plain(value) if isinstance(value, Decimal) else value for name, value in line._asdict().items()}
+        for line in receipt.lines
+    ]
+    total = None if receipt.total is None else plain(receipt.total)
+    return {"status": receipt.status, "total_usd": total, "lines": lines, "reasons": list(receipt.reasons)}
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    usage = None if attempt.usage is None else asdict(attempt.usage)
+    if usage is not None and usage["reported_cost_usd"] is not None:
+        usage["reported_cost_usd"] = plain(usage["reported_cost_usd"])
+    given = {name: value for name, value in vars(attempt).items() if name not in ("receipt", "usage")}
+    return {**given, "usage": usage, "cost_usd": attempt.cost_usd, "cost_status": attempt.receipt.status}
 
 
 def _error(error: BaseException) -> dict[str, str]:

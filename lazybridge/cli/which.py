@@ -3,123 +3,146 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from datetime import date
 from typing import Any
 
+from lazybridge.cli import rates
 from lazybridge.cli.choice import ProviderFacts, facts
+from lazybridge.cli.names import Target, target
 from lazybridge.cli.record import SCHEMA_VERSION
-from lazybridge.core import catalogue, registry
-from lazybridge.core.catalogue import ModelProfile, Price
-from lazybridge.engine import LLMEngine
+from lazybridge.core import registry
+from lazybridge.core.catalogue import STANDARD, ModelProfile, lifecycle
 
 
 @dataclass(frozen=True)
 class Where:
-    """A model string, resolved."""
+    """A model string, resolved, as of a day; `provider` is None where no class answers for the vendor."""
 
-    why: str
-    model: str
-    tiers: tuple[str, ...]
-    provider: ProviderFacts
-    profile: ModelProfile
+    target: Target
+    provider: ProviderFacts | None
+    on: date
+
+    @property
+    def profile(self) -> ModelProfile:
+        """What is known of the model."""
+        return self.target.profile
+
+    @property
+    def vendor(self) -> str:
+        """Who sells it."""
+        return self.profile.vendor if self.provider is None else self.provider.provider
 
 
 def where(model: str) -> Where:
-    """Resolve as `Agent(model)` does, without a key. Raises UnknownModelError where no rule knows the string."""
-    route = LLMEngine.route(model)
-    cls = registry.provider_class(route.provider)
-    resolved = cls.resolve_tier(route.model or cls.default_model)
-    tiers = tuple(tier for tier, id in cls._TIER_ALIASES.items() if id == resolved)
-    found = facts(cls)
-    return Where(route.why, resolved, tiers, found, catalogue.profile(found.provider, resolved))
+    """Resolve as `Agent(model)` does, without a key. Raises UnknownModelError where no rule and no price table knows it."""
+    found = target(model)
+    return Where(found, None if found.cls is None else facts(found.cls), lifecycle.today())
 
 
 def as_json(found: Where) -> dict[str, Any]:
     """The resolved model as plain JSON; unknown is null."""
-    provider = found.provider
+    provider, profile = found.provider, found.profile
+    tiers = {tier: rates.as_json(periods, found.on) for tier, periods in (profile.prices or {}).items()}
+    standard = tiers.pop(STANDARD, None)
     return {
         "schema_version": SCHEMA_VERSION,
-        "model": found.model,
-        "rule": found.why,
-        "provider": provider.provider,
-        "class": provider.cls,
-        "sdk": provider.sdk,
-        "sdk_version": provider.sdk_version,
-        "key_variable": provider.key_variable,
-        "key_set": provider.key_set,
-        "price": _free() if provider.provider == "local" else _price(found.profile.price),
-        "context_window": found.profile.context_window,
-        "max_output_tokens": found.profile.max_output_tokens,
-        "tiers": list(found.tiers),
+        "model": found.target.model,
+        "catalogue_id": profile.id if profile.known else None,
+        "rule": found.target.why,
+        "provider": found.vendor,
+        "class": provider and provider.cls,
+        "sdk": provider and provider.sdk,
+        "sdk_version": provider and provider.sdk_version,
+        "key_variable": provider and provider.key_variable,
+        "key_set": provider and provider.key_set,
+        "price": rates.FREE if found.target.free else standard,
+        "service_tiers": tiers,
+        "unpriced": profile.unpriced,
+        **limits_and_abilities(profile),
+        "efforts": None if profile.efforts is None else list(profile.efforts),
+        "retires": profile.retires and profile.retires.isoformat(),
+        "days_left": lifecycle.days_left(profile, found.on),
+        "replacement": profile.replacement,
+        "tiers": list(found.target.tiers),
+        "sources": list(profile.sources),
     }
+
+
+def limits_and_abilities(profile: ModelProfile) -> dict[str, Any]:
+    """What a model takes and can do, as plain JSON; unknown is null."""
+    names = ("context_window", "max_output_tokens", "vision", "audio", "documents", "tools", "structured_output", "thinking")  # fmt: skip
+    return {name: getattr(profile, name) for name in names}
 
 
 def as_text(found: Where) -> str:
     """The resolved model for people."""
-    provider, profile = found.provider, found.profile
+    profile = found.profile
+    other = [("row", [profile.id])] if profile.known and profile.id != found.target.model else []
     rows = [
-        ("model", found.model),
-        ("provider", f"{provider.provider} ({found.why})"),
-        ("class", provider.cls),
-        ("package", "none" if provider.sdk is None else f"{provider.sdk} {provider.sdk_version or 'is not installed'}"),
-        (
-            "key",
-            "none needed" if provider.key_variable is None else f"{provider.key_variable} {_set(provider.key_set)}",
-        ),
-        *(("" if place else "price", line) for place, line in enumerate(_price_lines(found))),
-        ("window", "unknown" if profile.context_window is None else f"{profile.context_window:,} tokens"),
-        ("output", "unknown" if profile.max_output_tokens is None else f"up to {profile.max_output_tokens:,} tokens"),
-        ("tiers", ", ".join(found.tiers) or "none"),
+        ("model", [found.target.model]),
+        *other,
+        *_provider(found),
+        ("price", _price(found)),
+        ("window", [_limit("", profile.context_window)]),
+        ("output", [_limit("up to ", profile.max_output_tokens)]),
+        ("senses", [_senses(profile)]),
+        ("abilities", [_abilities(profile)]),
+        ("retires", [_retires(profile, found.on)]),
+        ("tiers", [", ".join(found.target.tiers) or "none"]),
+        *([("facts", list(profile.sources))] if profile.sources else []),
     ]
-    return "\n".join(f"{name:<10}{value}" for name, value in rows)
+    return "\n".join(f"{'' if place else name:<10}{line}" for name, lines in rows for place, line in enumerate(lines))
 
 
-def _set(value: bool | None) -> str:
-    return "is set" if value else "is not set"
+def _provider(found: Where) -> list[tuple[str, list[str]]]:
+    provider = found.provider
+    if provider is None and registry.is_provider(found.vendor):
+        return [("provider", [f"none, no rule knows this id; write {found.vendor}/{found.target.model}"])]
+    if provider is None:
+        return [("provider", [f"{found.vendor}, of which lazybridge has prices but no provider class"])]
+    package = "none" if provider.sdk is None else f"{provider.sdk} {provider.sdk_version or 'is not installed'}"
+    variable = provider.key_variable
+    key = "none needed" if variable is None else f"{variable} is {'set' if provider.key_set else 'not set'}"
+    named = f"{provider.provider} ({found.target.why})"
+    return [("provider", [named]), ("class", [provider.cls]), ("package", [package]), ("key", [key])]
 
 
-def _free() -> dict[str, Any]:
-    return {
-        "input": 0.0,
-        "cached_input": 0.0,
-        "output": 0.0,
-        "long_context": None,
-        "source": "runs here",
-        "as_of": None,
-    }
-
-
-def _price(price: Price | None) -> dict[str, Any] | None:
-    """USD for a million tokens."""
-    if price is None:
-        return None
-    beyond = price.long_context
-    return {
-        "input": float(price.input),
-        "cached_input": None if price.cached_input is None else float(price.cached_input),
-        "output": float(price.output),
-        "long_context": None if beyond is None else {"above": price.long_context_above, **(_price(beyond) or {})},
-        "source": price.source,
-        "as_of": price.as_of,
-    }
-
-
-def _price_lines(found: Where) -> list[str]:
-    price = found.profile.price
-    if found.provider.provider == "local":
+def _price(found: Where) -> list[str]:
+    profile, on = found.profile, found.on
+    if found.target.free:
         return ["free, it runs on this machine"]
-    if price is None:
-        return ["unknown"]
-    lines = [f"{_rates(price)}, per million tokens"]
-    if price.long_context is not None:
-        lines.append(f"{_rates(price.long_context)}, for requests above {price.long_context_above:,} input tokens")
-    return [*lines, f"source: {price.source}, {price.as_of}"]
+    if not profile.prices:
+        return [f"unknown: {profile.unpriced}" if profile.unpriced else "unknown"]
+    standard = profile.prices.get(STANDARD, ())
+    now = rates.price_on(profile, on)
+    tiers = [f"{tier}: {rates.short(periods, on, now)}" for tier, periods in profile.prices.items() if tier != STANDARD]
+    return [*(rates.lines(standard, on) or ["unknown at the standard tier"]), *tiers, *rates.sources(standard, on)]
 
 
-def _rates(price: Price) -> str:
-    cached = "" if price.cached_input is None else f", ${_plain(price.cached_input)} cached in"
-    return f"${_plain(price.input)} in{cached}, ${_plain(price.output)} out"
+def _limit(words: str, tokens: int | None) -> str:
+    return "unknown" if tokens is None else f"{words}{tokens:,} tokens"
 
 
-def _plain(amount: Decimal) -> str:
-    return f"{amount.normalize():f}" if round(amount, 2) != amount else f"{amount:.2f}"
+def _senses(profile: ModelProfile) -> str:
+    return _yes_no({"images": profile.vision, "audio": profile.audio, "documents": profile.documents})
+
+
+def _abilities(profile: ModelProfile) -> str:
+    known = _yes_no({"tools": profile.tools, "structured output": profile.structured_output})
+    efforts = f" (efforts: {', '.join(profile.efforts)})" if profile.efforts else ""
+    thinking = "unknown" if profile.thinking is None else f"{profile.thinking}{efforts}"
+    return f"{known}, thinking {thinking}"
+
+
+def _yes_no(facts: dict[str, bool | None]) -> str:
+    words = {True: "yes", False: "no", None: "unknown"}
+    return ", ".join(f"{name} {words[value]}" for name, value in facts.items())
+
+
+def _retires(profile: ModelProfile, on: date) -> str:
+    left = lifecycle.days_left(profile, on)
+    if left is None:
+        return "no date is known"
+    days = f"{abs(left):,} day{'' if abs(left) == 1 else 's'}"
+    when = "today" if left == 0 else f"in {days}" if left > 0 else f"{days} ago"
+    return f"{profile.retires}, {when}" + (f"; use {profile.replacement}" if profile.replacement else "")

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal, Self
 
 from lazybridge.core.content import CacheHint, ContentBlock, TextContent, attachment, blocks_of
+from lazybridge.core.receipt import Receipt
+from lazybridge.core.usage import UsageStats as UsageStats
 
 StopReason = Literal[
     "end_turn", "tool_use", "max_tokens", "stop_sequence", "refusal", "content_filter", "pause_turn", "error"
 ]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 EFFORTS: tuple[Effort, ...] = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-TIERS = ("top", "expensive", "medium", "cheap", "super_cheap")
+Tier = Literal["top", "expensive", "medium", "cheap", "super_cheap"]
+TIERS: tuple[Tier, ...] = ("top", "expensive", "medium", "cheap", "super_cheap")
 
 
 class Role(StrEnum):
@@ -268,54 +271,6 @@ class Adjustment:
         return f"{self.parameter}: {self.reason}"
 
 
-@dataclass
-class UsageStats:
-    """Tokens and cost of a response, with one meaning for every vendor.
-
-    `input_tokens` is all that the model read; `cached_input_tokens` and `cache_write_tokens` (of which
-    `cache_write_1h_tokens`) are parts of it. `output_tokens` is all that it wrote; `thinking_tokens` is a part of it.
-    `unpriced_tool_calls` counts vendor-run tools that are billed apart and have no price here (images, code). `service_tier`
-    is the tier that served. `cost_usd` is None where the price is not known, 0.0 where it is free.
-    """
-
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cached_input_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    cache_write_1h_tokens: int | None = None
-    thinking_tokens: int | None = None
-    audio_input_tokens: int | None = None
-    audio_output_tokens: int | None = None
-    web_searches: int | None = None
-    unpriced_tool_calls: int | None = None
-    service_tier: str | None = None
-    cost_usd: float | None = None
-
-    @property
-    def total_tokens(self) -> int | None:
-        """Input and output together; None where either is not known."""
-        if self.input_tokens is None or self.output_tokens is None:
-            return None
-        return self.input_tokens + self.output_tokens
-
-    def __add__(self, other: UsageStats) -> UsageStats:
-        """The sum of two turns. A cost or token count that is unknown in one keeps the sum unknown."""
-        total = UsageStats(service_tier=self.service_tier if self.service_tier == other.service_tier else None)
-        for item in fields(UsageStats):
-            if item.name == "service_tier":
-                continue
-            mine, theirs = getattr(self, item.name), getattr(other, item.name)
-            if item.name in _NEVER_PARTLY_KNOWN:
-                summed = None if mine is None or theirs is None else mine + theirs
-            else:
-                summed = None if mine is None and theirs is None else (mine or 0) + (theirs or 0)
-            setattr(total, item.name, summed)
-        return total
-
-
-_NEVER_PARTLY_KNOWN = frozenset({"input_tokens", "output_tokens", "cost_usd"})
-
-
 class _LazyRaw:
     """The SDK's own object, built from the vendor's JSON the first time someone asks for it."""
 
@@ -364,8 +319,14 @@ class CompletionResponse:
     alternatives: tuple[str, ...] = ()
     parsed: Any = None
     adjustments: tuple[Adjustment, ...] = ()
+    receipt: Receipt | None = None
     raw: Any = field(default=_LazyRaw(), repr=False)  # a descriptor-typed field
     provider_state: ProviderState | None = field(default=None, repr=False)
+
+    @property
+    def cost_usd(self) -> float | None:
+        """USD, None where it is not exactly known."""
+        return self.usage.cost_usd
 
     def to_message(self) -> Message:
         """This answer as the assistant's turn of the next request."""
@@ -387,7 +348,8 @@ class CompletionResponse:
 class StreamChunk:
     """A piece of a streamed answer. The last one alone has `is_final`, `stop_reason`, `usage` and `tool_calls`.
 
-    `response` is set on the final chunk: the whole answer, as `complete` would have returned it.
+    `response` is set on the final chunk: the whole answer, as `complete` would have returned it. `counted` tells what
+    the vendor has counted so far, for a stream that breaks off.
     """
 
     delta: str = ""
@@ -398,3 +360,14 @@ class StreamChunk:
     is_final: bool = False
     model: str | None = None
     response: CompletionResponse | None = field(default=None, repr=False)
+    counted: Callable[[], UsageStats] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def receipt(self) -> Receipt | None:
+        """What the answer cost, on the final chunk."""
+        return self.response.receipt if self.response is not None else None
+
+    @property
+    def cost_usd(self) -> float | None:
+        """USD, on the final chunk; None where it is not exactly known."""
+        return self.usage.cost_usd if self.usage is not None else None

@@ -3,11 +3,16 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from lazybridge.cli import app
+from lazybridge.core.catalogue import lifecycle
 from tests.fake_vendor import FakeVendor
 
 ROOT = Path(__file__).parents[2]
@@ -51,3 +56,22 @@ def asking(lazybridge: Command, vendor: FakeVendor) -> Command:
     """The command with the vendors' keys and addresses set, so that it asks the fake vendor."""
     openai = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": f"{vendor.url}/v1"}
     return Command({**lazybridge.environment, **openai, "ANTHROPIC_BASE_URL": vendor.url})
+
+
+@pytest.fixture
+def invoke(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """The command in this process, without a key."""
+    for variable in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "LAZYBRIDGE_MODEL"):
+        monkeypatch.delenv(variable, raising=False)
+    return lambda *arguments: CliRunner().invoke(app.cli, arguments, prog_name="lazybridge")
+
+
+@pytest.fixture
+def frozen(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Make it another day; until then it is 2026-11-22."""
+
+    def on(day: str) -> None:
+        monkeypatch.setattr(lifecycle, "today", lambda: date.fromisoformat(day))
+
+    on("2026-11-22")
+    return on

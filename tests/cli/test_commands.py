@@ -1,68 +1,20 @@
-"""which, doctor, pull, completion and help."""
+"""doctor, pull, completion and help."""
 
 import json
 import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 import lazybridge as package
 from lazybridge.cli import app, inputs
+from lazybridge.core import registry
+from lazybridge.core.catalogue import tables
 from lazybridge.core.providers.local import weights
 
 from .conftest import KEY
 
 SDKS = ("openai", "anthropic", "httpx", "httpx2", "pydantic", "xllamacpp")
-
-
-@pytest.fixture
-def invoke(monkeypatch):
-    for variable in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "LAZYBRIDGE_MODEL"):
-        monkeypatch.delenv(variable, raising=False)
-    return lambda *arguments: CliRunner().invoke(app.cli, arguments, prog_name="lazybridge")
-
-
-def test_which_says_where_a_model_goes_and_what_it_costs(invoke):
-    done = invoke("which", "claude-haiku-5-5")
-    assert done.exit_code == 0
-    rows = dict(line.split(None, 1) for line in done.stdout.splitlines() if line[0] != " ")
-    assert rows["provider"] == "anthropic (rule startswith 'claude-')"
-    assert rows["class"] == "lazybridge.core.providers.anthropic.AnthropicProvider"
-    assert rows["package"].startswith("anthropic ")
-    assert rows["key"] == "ANTHROPIC_API_KEY is not set"
-    assert rows["tiers"] == "cheap, super_cheap"
-    assert "in, $0.01 cached in, $0.50 out, per million tokens" in rows["price"]
-    assert "source: genai-prices" in done.stdout
-
-
-def test_which_as_json(invoke, monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    done = invoke("which", "gpt", "--json")
-    found = json.loads(done.stdout)
-    assert KEY not in done.output
-    assert (found["schema_version"], found["model"], found["provider"]) == (1, "gpt-6.1-terra", "openai")
-    assert (found["rule"], found["key_variable"], found["key_set"]) == ("alias 'gpt'", "OPENAI_API_KEY", True)
-    assert found["price"]["source"]
-    assert found["price"]["as_of"]
-    assert found["tiers"] == ["medium"]
-
-
-def test_which_of_a_model_without_a_row(invoke):
-    found = json.loads(invoke("which", "openai/my-own", "--json").stdout)
-    assert (found["model"], found["price"], found["context_window"], found["tiers"]) == ("my-own", None, None, [])
-    assert "price     unknown" in invoke("which", "openai/my-own").stdout
-
-
-def test_which_of_the_local_model(invoke):
-    assert json.loads(invoke("which", "local", "--json").stdout)["price"]["output"] == 0.0
-    assert "free" in invoke("which", "local").stdout
-
-
-def test_which_of_an_unknown_model(lazybridge):
-    done = lazybridge("which", "clawde-haiku")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("Error: no rule knows the model 'clawde-haiku'")
 
 
 def test_doctor_without_anything(lazybridge):
@@ -125,6 +77,15 @@ def test_completion_knows_commands_options_and_models(lazybridge):
     assert "plain,--schema" in complete("lazybridge hi --sch")
     assert "plain,claude-haiku-5-5" in complete("lazybridge -m claude-h")
     assert "plain,gpt-6-luna" in complete("lazybridge which gpt-6-l")
+    assert "plain,gpt-6-luna" in complete("lazybridge price gpt-6-l")
+
+
+def test_completion_reads_only_the_tables_of_providers_with_a_class(monkeypatch):
+    read: list[str] = []
+    monkeypatch.setattr(tables, "ids", lambda vendor: read.append(vendor) or [])
+    monkeypatch.setattr(tables, "row", None)
+    assert inputs.model_ids(None, None, "") == []
+    assert read == registry.provider_names()
 
 
 def test_no_arguments_on_a_terminal_show_the_help(invoke, monkeypatch):
@@ -140,7 +101,10 @@ def test_version(lazybridge):
     assert lazybridge("--version").stdout == f"lazybridge {package.__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("which", "gpt-6-luna"), ("doctor",), ("--version",)])
+@pytest.mark.parametrize(
+    "arguments",
+    [("--help",), ("which", "gpt-6-luna"), ("price", "gpt-6-luna"), ("models",), ("doctor",), ("--version",)],
+)
 def test_no_sdk_is_imported(lazybridge, arguments):
     done = lazybridge(*arguments, PYTHONPROFILEIMPORTTIME="1")
     imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}

@@ -12,7 +12,7 @@ from .conftest import KEY
 
 CHAT = ("-m", "gpt-6-luna", "-o", "api=chat")
 RECORD_KEYS = {
-    "schema_version", "ok", "text", "payload", "model", "provider", "stop_reason", "usage", "cost_usd", "latency_ms",
+    "schema_version", "ok", "text", "payload", "model", "provider", "stop_reason", "usage", "cost_usd", "receipt", "latency_ms",
     "attempts", "adjustments", "request_id", "error",
 }  # fmt: skip
 WRONG_KEY = Fault(401, {"error": {"message": f"the key {KEY} is wrong", "code": "invalid_api_key"}})
@@ -134,6 +134,8 @@ def test_json_is_one_object_with_the_documented_keys(asking):
         "input_tokens": 20, "cached_input_tokens": 8, "output_tokens": 5, "thinking_tokens": None,
     }  # fmt: skip
     assert answer["cost_usd"] > 0
+    receipt = answer["receipt"]
+    assert (receipt["status"], float(receipt["total_usd"])) == ("exact", answer["cost_usd"])
     assert answer["latency_ms"] > 0
     assert [attempt["error"] for attempt in answer["attempts"]] == [None]
     assert (answer["request_id"], answer["adjustments"], answer["error"]) == ("req_1", [], None)
@@ -209,7 +211,7 @@ def test_a_refused_key_is_a_failed_call_and_stays_secret(asking, vendor):
     done = asking("hi", *CHAT)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("Error: openai/gpt-6-luna: the key [redacted] is wrong (authentication, HTTP 401")
-    assert "gpt-6-luna · failed · tokens unknown · cost unknown" in done.stderr
+    assert "gpt-6-luna · failed · tokens unknown · not charged" in done.stderr
 
 
 def test_a_missing_key_says_what_to_write_last(lazybridge):

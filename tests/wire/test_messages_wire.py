@@ -18,7 +18,8 @@ from lazybridge.core.content import AudioContent, ImageContent, TextContent
 from lazybridge.core.errors import InvalidRequestError, OverloadedError, StreamTruncated
 from lazybridge.core.types import CompletionRequest, CompletionResponse, Message, ProviderState, Role, ToolCall
 from lazybridge.core.wire import SDKCall
-from lazybridge.core.wire.messages import MessagesAccumulator, MessagesWire
+from lazybridge.core.wire.messages import MessagesWire
+from lazybridge.core.wire.messages_answers import MessagesAccumulator
 from tests.wire.requests import PNG, QUESTION, TWO_CALLS, WAV, WEATHER
 
 WIRE = MessagesWire()

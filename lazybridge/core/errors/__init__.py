@@ -11,12 +11,14 @@ LazyBridgeError
 │   ├── OverloadedError  ServerError  ProviderConnectionError  ProviderTimeoutError
 │   └── StreamTruncated
 ├── ToolLoopError
-└── StructuredOutputError
+├── StructuredOutputError
+└── BudgetExceeded                      cap spent reserved cost: it was not sent
 """
 
 from lazybridge.core.errors.classify import error_in_body, from_exception
 from lazybridge.core.errors.tree import (
     AuthenticationError,
+    BudgetExceeded,
     ConfigurationError,
     ContentPolicyError,
     ContextLengthError,
@@ -42,6 +44,7 @@ from lazybridge.core.errors.tree import (
 
 __all__ = [
     "AuthenticationError",
+    "BudgetExceeded",
     "ConfigurationError",
     "ContentPolicyError",
     "ContextLengthError",

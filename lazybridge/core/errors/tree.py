@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, ClassVar, Literal
+
+from lazybridge.core.receipt import Receipt
 
 ErrorKind = Literal[
     "authentication",
@@ -24,11 +27,12 @@ ErrorKind = Literal[
 class LazyBridgeError(Exception):
     """Base of every error here.
 
-    A failed call keeps what it had: `attempts` (one entry for each request sent, with what it used) and `partial_text`
-    (what had arrived of the answer).
+    A failed call keeps what it had: `attempts` (one entry for each request sent, with what it used), `receipt` (what
+    they cost together, or at least) and `partial_text` (what had arrived of the answer).
     """
 
     attempts: tuple[Any, ...] = ()
+    receipt: Receipt | None = None
     partial_text: str = ""
 
 
@@ -56,6 +60,16 @@ class ToolLoopError(LazyBridgeError):
 
 class StructuredOutputError(LazyBridgeError):
     """The answer does not fit the schema; `partial_text` is the answer, `__cause__` says why."""
+
+
+class BudgetExceeded(LazyBridgeError):
+    """A budget cannot pay for a call, and it was not sent. In USD: `cap`, `spent`, `reserved` by calls in flight, and
+    `cost`, which the call could have reached (None where nobody can say)."""
+
+    cap: Decimal = Decimal(0)
+    spent: Decimal = Decimal(0)
+    reserved: Decimal = Decimal(0)
+    cost: Decimal | None = None
 
 
 class ProviderError(LazyBridgeError):

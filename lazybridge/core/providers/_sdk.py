@@ -22,6 +22,7 @@ from lazybridge.core.errors import ConfigurationError, ServerError
 from lazybridge.core.providers._clients import LoopClients, adrain, cut_off, drain, forget_after_fork
 from lazybridge.core.providers.adjusting import announce
 from lazybridge.core.providers.base import BaseProvider
+from lazybridge.core.providers.costing import receipt_for
 from lazybridge.core.types import CompletionRequest, CompletionResponse, RawAnswer, StreamChunk, UsageStats
 from lazybridge.core.wire import Accumulator, SDKCall, Wire
 
@@ -120,6 +121,7 @@ class SDKProvider(Closing, BaseProvider):
             for event in events:
                 chunk = state.feed(event)
                 if chunk is not None:
+                    chunk.counted = state.counted
                     yield chunk
                 if state.done:
                     break
@@ -136,6 +138,7 @@ class SDKProvider(Closing, BaseProvider):
             async for event in events:
                 chunk = state.feed(event)
                 if chunk is not None:
+                    chunk.counted = state.counted
                     yield chunk
                 if state.done:
                     break
@@ -162,7 +165,7 @@ class SDKProvider(Closing, BaseProvider):
         model = self._profile(self._resolve_model(request), request)
         call = wire.to_sdk_kwargs(request, model, stream)
         announce(call.adjustments, request, self.name, model.id)
-        return wire, call
+        return wire, call._replace(began=time.time())
 
     def _profile(self, model: str, request: CompletionRequest) -> ModelProfile:
         """The catalogue's row, and what a subclass says instead."""
@@ -210,22 +213,16 @@ class SDKProvider(Closing, BaseProvider):
     ) -> CompletionResponse:
         response.request_id = headers.get(self.request_id_header)
         response.adjustments = call.adjustments
-        response.usage.cost_usd = self._cost(response.model or self._resolve_model(request), response)
+        model = response.model or self._resolve_model(request)
+        response.receipt = receipt_for(self, model, response.usage, call.began)
+        response.usage.cost_usd = response.receipt.cost_usd
         return response
 
     # --- money, limits, senses --------------------------------------------------------------------------------------
 
-    def _cost(self, model: str, response: CompletionResponse) -> float | None:
-        usage = response.usage
-        if self._overrides("_compute_cost"):
-            if usage.input_tokens is None or usage.output_tokens is None:
-                return None
-            return self._compute_cost(model, usage.input_tokens, usage.output_tokens)
-        return pricing.cost_usd(catalogue.profile(self.name, model), usage)
-
     def _compute_cost(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
         """USD for plain tokens by the catalogue; a call is priced with all its token classes."""
-        return pricing.cost_usd(catalogue.profile(self.name, model), UsageStats(input_tokens, output_tokens))
+        return pricing.receipt(catalogue.profile(self.name, model), UsageStats(input_tokens, output_tokens)).cost_usd
 
     def get_default_max_tokens(self, model: str | None = None) -> int:
         """The model's own output limit, by the catalogue."""

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, ClassVar
 
-from lazybridge.core import registry
+from lazybridge.core import registry, tiers
 from lazybridge.core.errors import ConfigurationError, UnsupportedFeatureError, UnsupportedNativeToolError
 from lazybridge.core.errors.secrets import Secret
 from lazybridge.core.types import (
@@ -115,10 +115,12 @@ class BaseProvider(ABC):
 
     @classmethod
     def resolve_tier(cls, model: str) -> str:
-        """The model id behind a tier word; any other string is a model id already."""
-        if model in cls._TIER_ALIASES:
-            return cls._TIER_ALIASES[model]
-        if model in TIERS:
+        """The model id behind a tier word: the registered or locked one, else the class's own; any other string is a
+        model id already."""
+        if model in TIERS or model in cls._TIER_ALIASES:
+            found = tiers.chosen(cls.registered_name(), model) or cls._TIER_ALIASES.get(model)
+            if found is not None:
+                return found
             allowed = ", ".join(cls._TIER_ALIASES) or "none"
             raise ConfigurationError(f"{cls.__name__} has no tier {model!r}\nits tiers: {allowed}")
         return model

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
 from lazybridge.core import structured
@@ -20,14 +21,17 @@ from lazybridge.core.types import (
     ProviderState,
     StopReason,
     StreamChunk,
+    UsageStats,
 )
 
 
 class SDKCall(NamedTuple):
-    """The JSON body of one call, and what of the request could not be put into it."""
+    """The JSON body of one call, and what of the request could not be put into it; `began` is when it was asked for, in
+    seconds since the epoch."""
 
     body: dict[str, Any]
     adjustments: tuple[Adjustment, ...]
+    began: float = 0.0
 
 
 class Accumulator(Protocol):
@@ -46,6 +50,10 @@ class Accumulator(Protocol):
 
     def feed(self, event: Mapping[str, Any]) -> StreamChunk | None:
         """A piece to hand out, or None; raises ProviderError for an error inside the stream."""
+        ...
+
+    def counted(self) -> UsageStats:
+        """What the vendor has counted so far; nothing is known before it says so."""
         ...
 
     def finish(self) -> CompletionResponse:
@@ -207,6 +215,22 @@ def number(source: Mapping[str, Any] | None, *names: str) -> int | None:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return int(value)
     return None
+
+
+def reported_cost(usage: Mapping[str, Any]) -> Decimal | None:
+    """What the vendor says the answer cost, in USD: `cost` (OpenRouter; an object with `total_cost` at Perplexity), or
+    `cost_in_usd_ticks` of 1e-10 USD (xAI), which Azure fills with 0 for models that it does bill.
+
+    With a key of one's own (`is_byok`) OpenRouter's `cost` is its fee alone, and the upstream vendor bills the rest.
+    """
+    cost = usage.get("cost")
+    if isinstance(cost, Mapping):
+        cost = cost.get("total_cost")
+    if isinstance(cost, (int, float)) and not isinstance(cost, bool):
+        upstream = (usage.get("cost_details") or {}).get("upstream_inference_cost") if usage.get("is_byok") else None
+        return Decimal(str(cost)) + Decimal(str(upstream or 0))
+    ticks = number(usage, "cost_in_usd_ticks")
+    return Decimal(ticks).scaleb(-10) if ticks else None
 
 
 def joined(parts: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from lazybridge.core.errors import StreamTruncated, error_in_body
 from lazybridge.core.types import CompletionResponse, StopReason, StreamChunk, ToolCall, UsageStats
-from lazybridge.core.wire import joined, number, stop_reason
+from lazybridge.core.wire import joined, number, reported_cost, stop_reason
 
 # Read 2026-11-22: openai 3.54.0 `types/chat/chat_completion.py`; "eos" and "model_length" are other vendors' words,
 # seen in recorded answers.
@@ -99,6 +99,10 @@ class ChatAccumulator:
                 self.calls.add({"index": 0, "function": delta["function_call"]})
             self.finish_reason = choice.get("finish_reason") or self.finish_reason
         return StreamChunk(delta=text, thinking_delta=thinking, model=self.model) if text or thinking else None
+
+    def counted(self) -> UsageStats:
+        """What the vendor has counted so far."""
+        return usage_of(self.usage)
 
     def finish(self) -> CompletionResponse:
         """The whole answer; a stream without a finish reason was cut."""
@@ -226,5 +230,8 @@ def usage_of(raw: Mapping[str, Any]) -> UsageStats:
         thinking_tokens=number(wrote, "reasoning_tokens"),
         audio_input_tokens=number(read, "audio_tokens"),
         audio_output_tokens=number(wrote, "audio_tokens"),
+        image_input_tokens=number(read, "image_tokens"),
+        image_output_tokens=number(wrote, "image_tokens"),
         service_tier=raw.get("service_tier"),
+        reported_cost_usd=reported_cost(usage),
     )

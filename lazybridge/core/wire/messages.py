@@ -9,7 +9,7 @@ from typing import Any
 from lazybridge.core import structured
 from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.content import AudioContent, CacheHint, ContentBlock, DocumentContent, ImageContent, TextContent
-from lazybridge.core.errors import StreamTruncated, error_in_body
+from lazybridge.core.errors import error_in_body
 from lazybridge.core.types import (
     ASSISTANT,
     SYSTEM,
@@ -18,14 +18,10 @@ from lazybridge.core.types import (
     CompletionResponse,
     Message,
     NativeTool,
-    ProviderState,
-    StopReason,
-    StreamChunk,
-    ToolCall,
     ToolDefinition,
-    UsageStats,
 )
-from lazybridge.core.wire import Adjuster, SDKCall, content_of, joined, number, plain, state_for, stop_reason
+from lazybridge.core.wire import Adjuster, SDKCall, content_of, plain, state_for
+from lazybridge.core.wire.messages_answers import MessagesAccumulator, answer_of
 
 # The type strings of anthropic 2.12.0 `types/tool_union_param.py`, read 2026-11-22.
 NATIVE_TOOLS: dict[NativeTool, dict[str, Any]] = {
@@ -33,15 +29,6 @@ NATIVE_TOOLS: dict[NativeTool, dict[str, Any]] = {
     NativeTool.CODE_EXECUTION: {"type": "code_execution_20260521", "name": "code_execution"},
 }
 
-_STOP_REASONS: dict[str, StopReason] = {
-    "end_turn": "end_turn",
-    "max_tokens": "max_tokens",
-    "model_context_window_exceeded": "max_tokens",
-    "stop_sequence": "stop_sequence",
-    "tool_use": "tool_use",
-    "pause_turn": "pause_turn",
-    "refusal": "refusal",
-}
 # The API refuses budgets below this: anthropic 2.12.0 `types/thinking_config_enabled_param.py`.
 _LEAST_BUDGET = 1024
 _USUAL_BUDGET = 8000
@@ -127,143 +114,11 @@ class MessagesWire:
         """What a `message` object says."""
         if raw.get("type") == "error" or raw.get("error"):
             raise error_in_body(raw.get("error") or raw, provider=self.vendor, model=raw.get("model"))
-        return _response(raw, list(raw.get("content") or []), self.vendor)
+        return answer_of(raw, list(raw.get("content") or []), self.vendor)
 
     def accumulator(self) -> MessagesAccumulator:
         """A fresh fold of `message_*` and `content_block_*` events."""
         return MessagesAccumulator(self.vendor)
-
-
-class MessagesAccumulator:
-    """Folds the events of a streamed message into its blocks."""
-
-    def __init__(self, vendor: str) -> None:
-        self.vendor = vendor
-        self.done = False
-        self.raw: Mapping[str, Any] | None = None
-        self.message: dict[str, Any] = {}
-        self.blocks: dict[int, dict[str, Any]] = {}
-        self.pieces: dict[tuple[int, str], list[str]] = {}
-
-    def feed(self, event: Mapping[str, Any]) -> StreamChunk | None:
-        """A chunk with text or thinking, or None."""
-        kind = event.get("type")
-        if kind == "content_block_delta":
-            return self._delta(event.get("index") or 0, event.get("delta") or {})
-        if kind == "content_block_start":
-            self.blocks[event.get("index") or 0] = dict(event.get("content_block") or {})
-        elif kind == "message_start":
-            if not self.message:
-                self.message = dict(event.get("message") or {})
-                self.message["usage"] = dict(self.message.get("usage") or {})
-                self.blocks = {index: dict(block) for index, block in enumerate(self.message.get("content") or [])}
-        elif kind == "message_delta":
-            delta = event.get("delta") or {}
-            self.message.update({name: value for name, value in delta.items() if value is not None})
-            # Cumulative, and it overrides what message_start said where it says anything.
-            usage = {name: value for name, value in (event.get("usage") or {}).items() if value is not None}
-            self.message["usage"] = {**(self.message.get("usage") or {}), **usage}
-        elif kind == "message_stop":
-            self.done = True
-        elif kind == "error":
-            raise error_in_body(event.get("error") or event, provider=self.vendor, model=self.message.get("model"))
-        return None
-
-    def _delta(self, index: int, delta: Mapping[str, Any]) -> StreamChunk | None:
-        kind = delta.get("type")
-        if kind == "text_delta":
-            self._append(index, "text", delta.get("text"))
-            return StreamChunk(delta=delta.get("text") or "", model=self.message.get("model"))
-        if kind == "thinking_delta":
-            self._append(index, "thinking", delta.get("thinking"))
-            return StreamChunk(thinking_delta=delta.get("thinking") or "", model=self.message.get("model"))
-        if kind == "input_json_delta":
-            self._append(index, "input", delta.get("partial_json"))
-        elif kind == "signature_delta":
-            self._block(index)["signature"] = delta.get("signature")
-        elif kind == "citations_delta":
-            block = self._block(index)
-            block["citations"] = [*(block.get("citations") or []), delta.get("citation")]
-        return None
-
-    def _block(self, index: int) -> dict[str, Any]:
-        return self.blocks.setdefault(index, {})
-
-    def _append(self, index: int, field: str, piece: str | None) -> None:
-        self._block(index)
-        self.pieces.setdefault((index, field), []).append(piece or "")
-
-    def finish(self) -> CompletionResponse:
-        """The whole answer; a stream without `message_stop` was cut."""
-        content = [self._whole(index) for index in sorted(self.blocks)]
-        if not self.done:
-            model = self.message.get("model")
-            error = StreamTruncated("the stream ended without message_stop", provider=self.vendor, model=model)
-            error.partial_text = joined(block.get("text") or "" for block in content if block.get("type") == "text")
-            raise error
-        self.raw = {**self.message, "content": content}
-        return _response(self.raw, content, self.vendor)
-
-    def _whole(self, index: int) -> dict[str, Any]:
-        block = dict(self.blocks[index])
-        for field in ("text", "thinking"):
-            if (index, field) in self.pieces:
-                block[field] = (block.get(field) or "") + joined(self.pieces[index, field])
-        if (index, "input") in self.pieces:
-            text = joined(self.pieces[index, "input"])
-            call = ToolCall.parse("", "", text)
-            block["input"] = dict(call.arguments)
-            if call.error:
-                block[_BROKEN] = text
-        return block
-
-
-# Where a streamed tool input is kept when its JSON is broken: max_tokens can cut it anywhere.
-_BROKEN = "_broken_input"
-
-
-def _response(raw: Mapping[str, Any], content: list[dict[str, Any]], vendor: str) -> CompletionResponse:
-    calls = [
-        # The call's arguments are a copy: a tool that changes them must not change what is replayed.
-        ToolCall.parse(
-            block.get("id") or "", block.get("name") or "", block.pop(_BROKEN, None) or plain(block.get("input"))
-        )
-        for block in content
-        if block.get("type") == "tool_use"
-    ]
-    text = joined(block.get("text") or "" for block in content if block.get("type") == "text")
-    usage = usage_of(raw.get("usage") or {})
-    usage.unpriced_tool_calls = sum(map(_billed_apart, content)) or None
-    return CompletionResponse(
-        content=text,
-        thinking=joined(block.get("thinking") or "" for block in content if block.get("type") == "thinking"),
-        tool_calls=calls,
-        stop_reason=stop_reason(raw.get("stop_reason"), _STOP_REASONS, vendor),
-        model=raw.get("model"),
-        usage=usage,
-        provider_state=ProviderState(vendor, "messages", tuple(content), (text, tuple(calls))) if content else None,
-    )
-
-
-def _billed_apart(block: Mapping[str, Any]) -> bool:
-    """Code execution is billed by the hour: https://claude.com/pricing, read 2026-11-22."""
-    return block.get("type") == "server_tool_use" and "code_execution" in (block.get("name") or "")
-
-
-def usage_of(usage: Mapping[str, Any]) -> UsageStats:
-    """Usage with lazybridge's meaning: the vendor counts cached input apart, here it is part of the input."""
-    fresh = number(usage, "input_tokens")
-    cached, written = number(usage, "cache_read_input_tokens"), number(usage, "cache_creation_input_tokens")
-    return UsageStats(
-        input_tokens=None if fresh is None else fresh + (cached or 0) + (written or 0),
-        output_tokens=number(usage, "output_tokens"),
-        cached_input_tokens=cached,
-        cache_write_tokens=written,
-        cache_write_1h_tokens=number(usage.get("cache_creation"), "ephemeral_1h_input_tokens"),
-        thinking_tokens=number(usage.get("output_tokens_details"), "thinking_tokens"),
-        web_searches=number(usage.get("server_tool_use"), "web_search_requests"),
-        service_tier=usage.get("service_tier"),
-    )
 
 
 def _thinking(request: CompletionRequest, model: ModelProfile, max_tokens: int, adjust: Adjuster) -> dict[str, Any]:

@@ -24,7 +24,17 @@ from lazybridge.core.types import (
     ToolDefinition,
     UsageStats,
 )
-from lazybridge.core.wire import Adjuster, SDKCall, content_of, joined, number, plain, state_for, stop_reason
+from lazybridge.core.wire import (
+    Adjuster,
+    SDKCall,
+    content_of,
+    joined,
+    number,
+    plain,
+    reported_cost,
+    state_for,
+    stop_reason,
+)
 from lazybridge.core.wire.chat import raw_arguments, tool_choice
 
 NATIVE_TOOLS: dict[NativeTool, dict[str, Any]] = {
@@ -40,7 +50,7 @@ _NOT_HERE = {
 }
 
 # Tools of the vendor that cost more than their tokens: https://platform.openai.com/docs/pricing, read 2026-11-22.
-_BILLED_APART = frozenset({"image_generation_call", "code_interpreter_call", "file_search_call"})
+_BILLED_APART = frozenset({"image_generation_call", "code_interpreter_call"})
 
 _DELTAS = frozenset({"response.output_text.delta", "response.refusal.delta"})
 _THINKING_DELTAS = frozenset({"response.reasoning_summary_text.delta", "response.reasoning_text.delta"})
@@ -172,6 +182,10 @@ class ResponsesAccumulator:
             self.model = event["response"].get("model") or self.model
         return None
 
+    def counted(self) -> UsageStats:
+        """What the vendor has counted: nothing before the terminal event."""
+        return usage_of(self.final or {})
+
     def finish(self) -> CompletionResponse:
         """The whole answer; a stream without a terminal event was cut."""
         if self.final is None:
@@ -199,8 +213,10 @@ def usage_of(raw: Mapping[str, Any]) -> UsageStats:
         cache_write_tokens=number(read, "cache_write_tokens"),
         thinking_tokens=number(usage.get("output_tokens_details"), "reasoning_tokens"),
         web_searches=reported if reported is not None else len(searches) or None,
+        file_searches=sum(item.get("type") == "file_search_call" for item in raw.get("output") or []) or None,
         unpriced_tool_calls=sum(item.get("type") in _BILLED_APART for item in raw.get("output") or []) or None,
         service_tier=raw.get("service_tier"),
+        reported_cost_usd=reported_cost(usage),
     )
 
 

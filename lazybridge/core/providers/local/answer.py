@@ -14,7 +14,8 @@ from lazybridge.core.providers.adjusting import announce
 from lazybridge.core.providers.local.constrained import Plan
 from lazybridge.core.providers.local.engine import Engine
 from lazybridge.core.providers.local.run import Item, Run
-from lazybridge.core.types import Adjustment, StreamChunk
+from lazybridge.core.receipt import Receipt
+from lazybridge.core.types import Adjustment, StreamChunk, UsageStats
 from lazybridge.core.wire.chat import ChatWire
 
 _WIRE = ChatWire(vendor="local", max_tokens_field="max_tokens", reasoning_effort=False)
@@ -35,7 +36,7 @@ class Answer:
         planned: Plan,
         model: str,
         engine: Callable[[], Engine],
-        cost: Callable[[str, int, int], float | None],
+        priced: Callable[[str, UsageStats], Receipt],
     ) -> None:
         asked = planned.asked
         profile = ModelProfile(
@@ -60,7 +61,7 @@ class Answer:
         self.deadline = None if asked.timeout is None else time.monotonic() + asked.timeout
         self._plan = planned
         self._engine = engine
-        self._cost = cost
+        self._priced = priced
         self._fold = _WIRE.accumulator()
         self._last: dict[str, Any] = {}
 
@@ -113,8 +114,8 @@ class Answer:
         """The final chunk, and before it what was held back."""
         response = self._fold.finish()
         response.model, response.raw, response.adjustments = self.model, self._last, self.adjustments
-        usage = response.usage
-        usage.cost_usd = self._cost(self.model, usage.input_tokens or 0, usage.output_tokens or 0)
+        response.receipt = self._priced(self.model, response.usage)
+        response.usage.cost_usd = response.receipt.cost_usd
         self._plan.read(response)
         if self._plan.hidden and response.content:
             yield StreamChunk(delta=response.content, model=response.model)

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import queue
 import threading
+import time
 import weakref
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, closing
@@ -17,13 +18,15 @@ from typing import Any
 from lazybridge.core.closing import Closing
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.providers.base import BaseProvider
+from lazybridge.core.providers.costing import receipt_for
 from lazybridge.core.providers.local import weights
 from lazybridge.core.providers.local.answer import Answer
 from lazybridge.core.providers.local.constrained import plan
 from lazybridge.core.providers.local.engine import UNLOAD_SECONDS, Engine, check_process, lease, release
 from lazybridge.core.providers.local.options import LocalOptions
 from lazybridge.core.providers.local.run import Item
-from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk
+from lazybridge.core.receipt import Receipt
+from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk, UsageStats
 
 _PREFIX = "local:"
 
@@ -114,7 +117,7 @@ class LocalProvider(Closing, BaseProvider):
         if supported != request.native_tools:
             request = replace(request, native_tools=supported)
         planned = plan(request, builtin=file_name == weights.FILE_NAME)
-        return Answer(planned, Path(file_name).stem, lambda: self._engine(path), self._compute_cost)
+        return Answer(planned, Path(file_name).stem, lambda: self._engine(path), self._priced)
 
     @classmethod
     def resolve_tier(cls, model: str) -> str:
@@ -150,6 +153,9 @@ class LocalProvider(Closing, BaseProvider):
             if place not in self._engines:
                 self._engines[place] = lease(place, self.options)
             return self._engines[place]
+
+    def _priced(self, model: str, usage: UsageStats) -> Receipt:
+        return receipt_for(self, model, usage, time.time())
 
     def _compute_cost(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
         """0.0 USD: a model of one's own is free, which is known."""

@@ -1,0 +1,62 @@
+"""What has arrived of one attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lazybridge.core import tokens
+from lazybridge.core.errors import StreamTruncated
+from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk, ToolCall, UsageStats
+
+
+class Arrived:
+    """The chunks of the attempt that is running: what a failure keeps, and the whole answer where the final chunk of a
+    user's provider does not carry it."""
+
+    def __init__(self) -> None:
+        self._text: list[str] = []
+        self._thinking: list[str] = []
+        self._calls: list[ToolCall] = []
+        self._final: StreamChunk | None = None
+        self._counted: Callable[[], UsageStats] | None = None
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return "".join(self._text)
+
+    def add(self, chunk: StreamChunk) -> None:
+        """Take one more chunk."""
+        self._text.append(chunk.delta)
+        self._thinking.append(chunk.thinking_delta)
+        self._calls += chunk.tool_calls
+        self._counted = chunk.counted or self._counted
+        if chunk.is_final:
+            self._final = chunk
+
+    def usage(self, request: CompletionRequest) -> UsageStats | None:
+        """The least that can have been used: what the vendor has counted so far, else what the texts come to. None
+        where nothing has arrived."""
+        if not self._text:
+            return None
+        usage = self._counted() if self._counted is not None else UsageStats()
+        if usage.input_tokens is None:
+            read = " ".join([request.system or "", *(message.text for message in request.messages)])
+            usage.input_tokens = usage.cached_input_tokens = tokens.at_least(read)
+        # Thinking is not counted: what is shown of it may be a summary.
+        usage.output_tokens = max(usage.output_tokens or 0, tokens.at_least(self.text))
+        return usage
+
+    def whole(self, provider: str) -> CompletionResponse:
+        """The whole answer. Raises StreamTruncated where no final chunk came."""
+        final = self._final
+        if final is None:
+            raise StreamTruncated("the stream ended without a final chunk", provider=provider)
+        return final.response or CompletionResponse(
+            self.text,
+            "".join(self._thinking),
+            self._calls,
+            final.stop_reason,
+            final.model,
+            final.usage or UsageStats(),
+        )

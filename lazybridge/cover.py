@@ -1,0 +1,144 @@
+"""What is reserved for one attempt before it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from lazybridge.budget import Budget, budgets_in_force
+from lazybridge.budget_books import Book
+from lazybridge.core.errors import BudgetExceeded
+from lazybridge.core.providers.base import BaseProvider
+from lazybridge.core.providers.costing import computes
+from lazybridge.core.receipt import MONEY, Receipt, plain
+from lazybridge.core.types import Adjustment, CompletionRequest
+from lazybridge.estimate import Weighed
+
+_ZERO = Decimal(0)
+# OpenAI's Responses API takes no smaller max_output_tokens (openai 3.54.0, read 2026-11-22), and less is no answer.
+_LEAST_OUTPUT = 16
+
+
+class Cover:
+    """What is reserved for one attempt, in every budget that is in force."""
+
+    def __init__(
+        self, request: CompletionRequest, held: Sequence[tuple[Book, int]], adjustments: tuple[Adjustment, ...] = ()
+    ) -> None:
+        self.request = request
+        self.adjustments = adjustments
+        self._held = list(held)
+
+    def settle(self, receipt: Receipt) -> None:
+        """Put the cost in the place of what was reserved."""
+        while self._held:
+            book, reservation = self._held.pop()
+            book.settle(reservation, receipt.total)
+
+
+def cover(own: Budget | None, provider: BaseProvider, request: CompletionRequest) -> Cover | None:
+    """Reserve the worst case of a request; None where no budget is in force, or where it is free.
+
+    Raises BudgetExceeded where a budget cannot pay for it.
+    """
+    budgets = budgets_in_force(own)
+    if not budgets or (provider._free and not computes(provider)):
+        return None
+    weighed = Weighed(provider, request)
+    unknown = (*(weighed.problems() if weighed.read.high is None else ()), *weighed.unpriced())
+    if unknown:
+        return _unbounded(budgets, weighed, request, unknown)
+    while True:
+        cost = None if weighed.most is None else weighed.worst(weighed.most)
+        if cost is not None and (held := _reserve(budgets, cost)) is not None:
+            return Cover(request, held)
+        tightest, left = min(((budget, budget.remaining) for budget in budgets), key=lambda pair: pair[1])
+        tokens = _affordable(weighed, left, weighed.limit)
+        if request.max_tokens is not None or tokens < _LEAST_OUTPUT:
+            raise _exceeded(tightest, weighed, cost, tokens)
+        capped = replace(request, max_tokens=tokens)
+        again = Weighed(provider, capped)
+        cost_capped = None if again.most is None else again.worst(again.most)
+        if cost_capped is None or cost_capped > left:  # extra_body sets a cap of its own
+            raise _exceeded(tightest, weighed, cost, tokens)
+        if (held := _reserve(budgets, cost_capped)) is not None:
+            return Cover(capped, held, (_capped(tightest, weighed, left, tokens),))
+
+
+def _reserve(budgets: Sequence[Budget], amount: Decimal) -> list[tuple[Book, int]] | None:
+    """Set an amount aside in all of them, or in none."""
+    held: list[tuple[Book, int]] = []
+    for budget in budgets:
+        reservation = budget.book.reserve(budget.cap, amount)
+        if reservation is None:
+            for book, earlier in held:
+                book.settle(earlier, _ZERO)
+            return None
+        held.append((budget.book, reservation))
+    return held
+
+
+def _unbounded(
+    budgets: Sequence[Budget], weighed: Weighed, request: CompletionRequest, reasons: Sequence[str]
+) -> Cover:
+    """Cover for a request that nobody can say the worst case of: where all budgets allow it, of what it probably costs."""
+    for budget in budgets:
+        if budget.unknown == "refuse":
+            raise _facts(
+                budget,
+                None,
+                f"nobody can say what this call of {weighed.model} costs at most: {'; '.join(reasons)}\n"
+                'write Budget(..., unknown="allow") to let it pass, or lazybridge.register_price(...) for a missing price',
+            )
+    probably = weighed.receipt(weighed.count.tokens.expected, _LEAST_OUTPUT).total or _ZERO
+    tightest = min(budgets, key=lambda budget: budget.remaining)
+    held = _reserve(budgets, probably) if tightest.remaining else None
+    if held is None:
+        raise _exceeded(tightest, weighed, None, 0)
+    return Cover(request, held)
+
+
+def _affordable(weighed: Weighed, left: Decimal, limit: int) -> int:
+    """The most output tokens, up to the limit, with which the worst case fits into what is left."""
+
+    def fits(tokens: int) -> bool:
+        cost = weighed.worst(tokens * weighed.choices)
+        return cost is not None and cost <= left
+
+    low, high = 0, limit + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
+
+
+def _capped(budget: Budget, weighed: Weighed, left: Decimal, tokens: int) -> Adjustment:
+    most = "no maximum of the model is known" if weighed.most is None else f"the model may write {weighed.most:,}"
+    return Adjustment(
+        "max_tokens",
+        f"sent {tokens:,}: {most}, and the budget of ${plain(budget.cap)} had ${plain(left)} left for this call",
+    )
+
+
+def _exceeded(budget: Budget, weighed: Weighed, cost: Decimal | None, tokens: int) -> BudgetExceeded:
+    needed = cost if cost is not None else weighed.worst(_LEAST_OUTPUT * weighed.choices)
+    could = (
+        "nobody can say what this call costs at most" if needed is None else f"this call could cost ${plain(needed)}"
+    )
+    state = budget.book.state()
+    enough = MONEY.add(MONEY.add(state.spent, state.reserved), needed or _ZERO)
+    write = f'write Budget("{plain(max(enough, budget.cap))}")'
+    if tokens >= _LEAST_OUTPUT:
+        write += f", or max_tokens={tokens} here"
+    return _facts(budget, needed, f"{could}\n{write}")
+
+
+def _facts(budget: Budget, cost: Decimal | None, why: str) -> BudgetExceeded:
+    state = budget.book.state()
+    error = BudgetExceeded(
+        f"the budget of ${plain(budget.cap)} has ${plain(budget.left(state))} left (spent ${plain(state.spent)}, "
+        f"reserved by calls in flight ${plain(state.reserved)}); {why}"
+    )
+    error.cap, error.spent, error.reserved, error.cost = budget.cap, state.spent, state.reserved, cost
+    return error
