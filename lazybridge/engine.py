@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, ClassVar, Literal, NamedTuple, Unpack, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Unpack, cast
 
 from lazybridge.budget import Budget
 from lazybridge.call import Call
@@ -19,11 +19,13 @@ from lazybridge.core.registry import Route, Rule
 from lazybridge.core.retry import RetryPolicy
 from lazybridge.core.types import Adjustment, CompletionRequest, Message, NativeTool, Tier, ToolDefinition
 from lazybridge.envelope import Envelope
-from lazybridge.ledger import Ledger
 from lazybridge.needs import rung_for
 from lazybridge.run import Policy
 from lazybridge.settings import SETTING_NAMES, Settings, Task, check_setting, messages_of, refuse_misspelt
 from lazybridge.tools import Tool, Toolbox
+
+if TYPE_CHECKING:
+    from lazybridge.ledger import Ledger
 
 # `Agent()` takes the first vendor of this order whose key is in the environment, else the local model.
 DEFAULT_ORDER: tuple[tuple[str, str], ...] = (("anthropic", "ANTHROPIC_API_KEY"), ("openai", "OPENAI_API_KEY"))

@@ -7,6 +7,7 @@ import os
 import time
 import uuid
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from lazybridge.arrived import Arrived
 from lazybridge.budget import Budget
@@ -27,7 +28,9 @@ from lazybridge.core.retry import Deadline, RetryPolicy
 from lazybridge.core.types import Adjustment, CompletionRequest, CompletionResponse, StreamChunk, UsageStats
 from lazybridge.cover import Cover, cover
 from lazybridge.envelope import Attempt, total_receipt
-from lazybridge.ledger import Ledger, ledger_in_use
+
+if TYPE_CHECKING:
+    from lazybridge.ledger import Ledger
 
 _log = logging.getLogger("lazybridge")
 
@@ -60,7 +63,7 @@ class Run:
         self.deadline = Deadline(timeout)
         self.run_id = uuid.uuid4().hex
         self.policy = policy
-        self.ledger = ledger_in_use(policy.ledger)
+        self.ledger = _ledger(policy.ledger)
         self.attempts: list[Attempt] = []
         self.responses: list[CompletionResponse] = []
         self.arrived = Arrived()
@@ -211,3 +214,12 @@ class Run:
         keys = (key if isinstance(key, str) else None, os.environ.get(variable) if variable else None)
         headers = (value for name, value in (request.extra_headers or {}).items() if is_secret(name, value))
         return tuple(str(secret) for secret in (*keys, *headers) if secret)
+
+
+def _ledger(own: Ledger | None) -> Ledger | None:
+    """The ledger in use; its module, and SQLite, are imported only where there is one."""
+    if own is None and not os.environ.get("LAZYBRIDGE_LEDGER"):
+        return None
+    from lazybridge.ledger import ledger_in_use
+
+    return ledger_in_use(own)

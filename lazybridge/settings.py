@@ -5,15 +5,17 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from lazybridge.budget import Budget
 from lazybridge.core.content import CacheHint, TextContent
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.types import USER, Effort, Message, NativeTool, ToolCall, ToolDefinition
-from lazybridge.ledger import Ledger
 from lazybridge.tools import Tool
+
+if TYPE_CHECKING:
+    from lazybridge.ledger import Ledger
 
 Task = str | Message | Sequence[Message | Mapping[str, Any]]
 

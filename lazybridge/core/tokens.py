@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib
 import importlib.util
 import os
 import string
-import tempfile
 import unicodedata
 from collections.abc import Callable
 from typing import Any
@@ -66,6 +64,9 @@ def encoder(vendor: str, model: str) -> Callable[[str], int] | None:
 
 def _cached(name: str) -> str:
     """Where tiktoken keeps the file of an encoding: `read_file_cached` of its `load.py`."""
+    import hashlib
+    import tempfile
+
     usual = os.path.join(tempfile.gettempdir(), "data-gym-cache")
     folder = os.environ.get("TIKTOKEN_CACHE_DIR", os.environ.get("DATA_GYM_CACHE_DIR", usual))
     return os.path.join(folder, hashlib.sha1(_FILES.format(name).encode()).hexdigest()) if folder else ""
