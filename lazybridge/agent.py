@@ -70,15 +70,17 @@ class Agent(Closing):
         **settings: Unpack[Settings],
     ) -> Estimate:
         """What one request would cost in USD, at least, probably and at most; nothing is sent."""
-        request = self.engine.request(task, attachments, **settings)
+        request, _ = self.engine.on_a_rung(self.engine.request(task, attachments, **settings))
         return estimate(self.engine.provider, request, expected_output_tokens)
 
     def dry_run(self, task: Task, *, attachments: Iterable[Any] = (), **settings: Unpack[Settings]) -> dict[str, Any]:
-        """The JSON body that a call would send to the vendor, as a dict of its own; nothing is sent.
+        """The JSON body that a call would send to the vendor, as a dict of its own; nothing is sent. A budget may lower
+        `max_tokens` when the call is made.
 
         Raises UnsupportedFeatureError for a provider class that does not show what it sends.
         """
-        return payload(self.engine.provider, self.engine.request(task, attachments, **settings))
+        request, _ = self.engine.on_a_rung(self.engine.request(task, attachments, **settings))
+        return payload(self.engine.provider, request)
 
     def close(self) -> None:
         """Close the connections that synchronous calls opened."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from lazybridge.core import tokens
 from lazybridge.core.errors import StreamTruncated
 from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk, ToolCall, UsageStats
+from lazybridge.core.usage import counters
+
+# With these the vendor may leave out parts of what it was sent.
+_MAY_DROP = frozenset({"truncation", "context_management"})
 
 
 class Arrived:
@@ -18,7 +22,8 @@ class Arrived:
         self._thinking: list[str] = []
         self._calls: list[ToolCall] = []
         self._final: StreamChunk | None = None
-        self._counted: Callable[[], UsageStats] | None = None
+        self._counters: list[Callable[[], UsageStats]] = []
+        counters.set(self._counters)
 
     @property
     def text(self) -> str:
@@ -30,18 +35,17 @@ class Arrived:
         self._text.append(chunk.delta)
         self._thinking.append(chunk.thinking_delta)
         self._calls += chunk.tool_calls
-        self._counted = chunk.counted or self._counted
         if chunk.is_final:
             self._final = chunk
 
     def usage(self, request: CompletionRequest) -> UsageStats | None:
         """The least that can have been used: what the vendor has counted so far, else what the texts come to. None
         where nothing has arrived."""
-        if not self._text:
-            return None
-        usage = self._counted() if self._counted is not None else UsageStats()
+        usage = self._counters[-1]() if self._counters else UsageStats()
         if usage.input_tokens is None:
-            read = " ".join([request.system or "", *(message.text for message in request.messages)])
+            if not self._text:
+                return None
+            read = "" if _MAY_DROP & set(request.extra_body or ()) else " ".join(_texts(request))
             usage.input_tokens = usage.cached_input_tokens = tokens.at_least(read)
         # Thinking is not counted: what is shown of it may be a summary.
         usage.output_tokens = max(usage.output_tokens or 0, tokens.at_least(self.text))
@@ -60,3 +64,7 @@ class Arrived:
             final.model,
             final.usage or UsageStats(),
         )
+
+
+def _texts(request: CompletionRequest) -> Iterable[str]:
+    return (request.system or "", *(message.text for message in request.messages))

@@ -7,7 +7,8 @@ from contextvars import ContextVar
 from decimal import Decimal, InvalidOperation
 from typing import Literal, Self
 
-from lazybridge.budget_books import Book, FileBook, MemoryBook, State
+from lazybridge.budget_books import Book, MemoryBook, State
+from lazybridge.budget_file import FileBook
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.receipt import MONEY, plain
 
@@ -22,7 +23,8 @@ class Budget:
     capped at what the budget affords. A request without an upper bound or a price is refused, unless `unknown="allow"`.
     `with` holds for what runs inside, asyncio tasks and `asyncio.to_thread` included, but not for a `threading.Thread` that
     you start; a stream is covered where it is read. With `path`, a SQLite file holds the sums of budget `name`, for
-    every process that uses it. Raises ConfigurationError for an amount that is none, or a file that cannot be used.
+    every process that uses it. Raises ConfigurationError for an amount that is none, or a file that cannot be used; a
+    file that becomes unusable later makes calls fail, and the sums raise, with LazyBridgeError.
     """
 
     def __init__(
@@ -74,8 +76,9 @@ class Budget:
 
     def __exit__(self, *exc: object) -> None:
         entered = list(_in_force.get())
-        del entered[len(entered) - 1 - entered[::-1].index(self)]
-        _in_force.set(tuple(entered))
+        if self in entered:  # another context than it was entered in has nothing to leave
+            del entered[len(entered) - 1 - entered[::-1].index(self)]
+            _in_force.set(tuple(entered))
 
     def __repr__(self) -> str:
         state = self.book.state()
@@ -85,9 +88,20 @@ class Budget:
 _in_force: ContextVar[tuple[Budget, ...]] = ContextVar("lazybridge_budgets", default=())
 
 
+def check_budget(value: object) -> Budget | None:
+    """What `budget=` was given. Raises ConfigurationError where that is neither a Budget nor None."""
+    if value is None or isinstance(value, Budget):
+        return value
+    if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
+        amount = '"0.50"'
+    else:
+        amount = str(value) if isinstance(value, (int, float)) else f'"{value}"'
+    raise ConfigurationError(f"budget={value!r} is no Budget\nwrite budget=Budget({amount})")
+
+
 def budgets_in_force(own: Budget | None) -> tuple[Budget, ...]:
     """An agent's own budget and those that were entered; of two over the same sums the lower cap."""
-    entered = _in_force.get()
+    own, entered = check_budget(own), _in_force.get()
     if own is None and len(entered) < 2:
         return entered
     found: dict[object, Budget] = {}

@@ -26,10 +26,10 @@ class Call:
         self,
         provider: BaseProvider,
         request: CompletionRequest,
+        notes: tuple[Adjustment, ...],
         policy: Policy,
         tools: Toolbox,
         output: Any,
-        notes: tuple[Adjustment, ...] = (),
     ) -> None:
         self._run = Run(provider, policy, timeout=request.timeout)
         self._turns = turns(request, runnable=tools.runnable, max_turns=policy.max_turns)

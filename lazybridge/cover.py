@@ -7,17 +7,19 @@ from dataclasses import replace
 from decimal import Decimal
 
 from lazybridge.budget import Budget, budgets_in_force
-from lazybridge.budget_books import Book
+from lazybridge.budget_books import Book, known
 from lazybridge.core.errors import BudgetExceeded
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.providers.costing import computes
 from lazybridge.core.receipt import MONEY, Receipt, plain
 from lazybridge.core.types import Adjustment, CompletionRequest
-from lazybridge.estimate import Weighed
+from lazybridge.weighing import Weighed
 
 _ZERO = Decimal(0)
 # OpenAI's Responses API takes no smaller max_output_tokens (openai 3.54.0, read 2026-11-22), and less is no answer.
 _LEAST_OUTPUT = 16
+# What to propose in USD where nobody knows what a call costs.
+_LEAST_BUDGET = Decimal("0.01")
 
 
 class Cover:
@@ -32,9 +34,7 @@ class Cover:
 
     def settle(self, receipt: Receipt) -> None:
         """Put the cost in the place of what was reserved."""
-        while self._held:
-            book, reservation = self._held.pop()
-            book.settle(reservation, receipt.total)
+        _settle(self._held, receipt.total)
 
 
 def cover(own: Budget | None, provider: BaseProvider, request: CompletionRequest) -> Cover | None:
@@ -67,16 +67,27 @@ def cover(own: Budget | None, provider: BaseProvider, request: CompletionRequest
 
 
 def _reserve(budgets: Sequence[Budget], amount: Decimal) -> list[tuple[Book, int]] | None:
-    """Set an amount aside in all of them, or in none."""
+    """Set an amount aside in all of them, or in none, also where one of them fails."""
     held: list[tuple[Book, int]] = []
-    for budget in budgets:
-        reservation = budget.book.reserve(budget.cap, amount)
-        if reservation is None:
-            for book, earlier in held:
-                book.settle(earlier, _ZERO)
-            return None
-        held.append((budget.book, reservation))
-    return held
+    try:
+        for budget in budgets:
+            reservation = budget.book.reserve(budget.cap, amount)
+            if reservation is None:
+                return None
+            held.append((budget.book, reservation))
+        complete, held = held, []
+        return complete
+    finally:
+        _settle(held, _ZERO)
+
+
+def _settle(held: list[tuple[Book, int]], cost: Decimal | None) -> None:
+    if held:
+        book, reservation = held.pop()
+        try:
+            book.settle(reservation, cost)
+        finally:  # a warning that was made an error leaves nothing reserved elsewhere
+            _settle(held, cost)
 
 
 def _unbounded(
@@ -91,11 +102,17 @@ def _unbounded(
                 f"nobody can say what this call of {weighed.model} costs at most: {'; '.join(reasons)}\n"
                 'write Budget(..., unknown="allow") to let it pass, or lazybridge.register_price(...) for a missing price',
             )
-    probably = weighed.receipt(weighed.count.tokens.expected, _LEAST_OUTPUT).total or _ZERO
+    probably = known(weighed.receipt(weighed.count.tokens.expected, _LEAST_OUTPUT).total) or _ZERO
     tightest = min(budgets, key=lambda budget: budget.remaining)
     held = _reserve(budgets, probably) if tightest.remaining else None
     if held is None:
-        raise _exceeded(tightest, weighed, None, 0)
+        state = tightest.book.state()
+        enough = MONEY.add(MONEY.add(state.spent, state.reserved), max(probably, _LEAST_BUDGET))
+        raise _facts(
+            tightest,
+            None,
+            f'nobody can say what this call costs at most\nwrite Budget("{plain(max(enough, tightest.cap))}", unknown="allow")',
+        )
     return Cover(request, held)
 
 

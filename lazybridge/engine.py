@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Unpack, cast
 
-from lazybridge.budget import Budget
+from lazybridge.budget import Budget, check_budget
 from lazybridge.call import Call
 from lazybridge.core import catalogue, registry, structured, tiers
 from lazybridge.core.catalogue import lifecycle
@@ -84,6 +84,7 @@ class LLMEngine:
             refuse_misspelt(word)
         given = {"api_key": api_key, "base_url": base_url, "strict_native_tools": strict_native_tools}
         options |= {word: value for word, value in given.items() if value is not None}
+        check_budget(budget)
         self.provider, self.model = self._resolve(model, provider, tier, options)
         self.tier = tier
         lifecycle.warn(
@@ -180,11 +181,15 @@ class LLMEngine:
 
     def call(self, request: CompletionRequest) -> Call:
         """One call, yet to be made."""
-        notes: tuple[Adjustment, ...] = ()
-        if self.tier is not None and request.model == self.model and self.model is not None:
-            model, notes = rung_for(self.provider, cast(Tier, self.tier), self.model, request)
-            request = request if model == self.model else replace(request, model=model)
-        return Call(self.provider, request, self.policy, self.tools, self.output, notes)
+        return Call(self.provider, *self.on_a_rung(request), self.policy, self.tools, self.output)
+
+    def on_a_rung(self, request: CompletionRequest) -> tuple[CompletionRequest, tuple[Adjustment, ...]]:
+        """The request for the model that will be asked: where a tier was named, the rung that has what it needs; and
+        what to say about it."""
+        if self.tier is None or self.model is None or request.model != self.model:
+            return request, ()
+        model, notes = rung_for(self.provider, cast(Tier, self.tier), self.model, request)
+        return (request if model == self.model else replace(request, model=model)), notes
 
 
 class Choice(NamedTuple):

@@ -53,5 +53,5 @@ def _can(provider: BaseProvider, model: str, need: str) -> bool | None:
         return provider.supports_vision(model)
     if need == "audio" and not provider._adjusts_itself:
         return provider.supports_audio(model)
-    known: bool | None = getattr(catalogue.profile(provider.registered_name(), model), need)
+    known: bool | None = getattr(catalogue.profile(provider.vendor_name(), model), need)
     return known

@@ -23,9 +23,10 @@ from lazybridge.core.errors.secrets import is_secret
 from lazybridge.core.providers.adjusting import fitted
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.providers.costing import receipt_for
-from lazybridge.core.receipt import FREE, unknown
+from lazybridge.core.receipt import FREE, Receipt, unknown
 from lazybridge.core.retry import Deadline, RetryPolicy
 from lazybridge.core.types import Adjustment, CompletionRequest, CompletionResponse, StreamChunk, UsageStats
+from lazybridge.core.usage import counters
 from lazybridge.cover import Cover, cover
 from lazybridge.envelope import Attempt, total_receipt
 
@@ -38,6 +39,8 @@ _log = logging.getLogger("lazybridge")
 _FALLBACK_KINDS = frozenset({"not_found", "overloaded"})
 # What the end of the time looks like from below: a cut connection is one, too.
 _ENDS_OF_TIME = frozenset({"timeout", "connection", "truncated"})
+# No answer, or a gateway's that gave up waiting for one: behind it the vendor may have worked, and charged.
+_MAY_HAVE_WORKED = (None, 504)
 # Raised while a request is translated: nothing was on the wire.
 _NEVER_SENT = (ConfigurationError, UnsupportedFeatureError, UnsupportedNativeToolError)
 
@@ -131,7 +134,9 @@ class Run:
         error = from_exception(exc, provider=self.provider_name, model=model, secrets=self._secrets(request))
         attempt.status_code, attempt.error, attempt.request_id = error.status_code, error.kind, error.request_id
         error.partial_text = error.partial_text or self.arrived.text
-        if error.status_code is None and not error.never_sent:
+        if error.usage is not None:
+            attempt.usage, attempt.receipt = error.usage, self._priced(attempt, error.usage)
+        elif self.arrived.text or (error.status_code in _MAY_HAVE_WORKED and not error.never_sent):
             self._broke_off(attempt, request, f"the call broke off ({error.kind})")
         self._settle(attempt)
         asked = self.provider.is_retryable(exc)
@@ -182,6 +187,7 @@ class Run:
 
     def _close(self) -> Attempt:
         self._request = None
+        counters.set(None)
         attempt = self.attempts[-1]
         attempt.duration_ms = (time.time() - attempt.started) * 1000
         return attempt
@@ -203,9 +209,15 @@ class Run:
         attempt.usage = UsageStats()
         if used is None:
             attempt.receipt = unknown(f"{why}, before anything arrived")
-        else:
-            bound = receipt_for(self.provider, attempt.model or "", used, attempt.started)
-            attempt.receipt = bound.at_least(f"{why}; this is what had arrived")
+            return
+        # Which tier served is said at the end: of those that are possible, the cheapest.
+        possible = (used.service_tier,) if used.service_tier else (None, "flex")
+        bounds = [self._priced(attempt, replace(used, service_tier=tier)) for tier in possible]
+        least = min(bounds, key=lambda bound: (bound.total is None, bound.total or 0))
+        attempt.receipt = least.at_least(f"{why}; this is what had arrived")
+
+    def _priced(self, attempt: Attempt, usage: UsageStats) -> Receipt:
+        return receipt_for(self.provider, attempt.model or "", usage, attempt.started)
 
     def _secrets(self, request: CompletionRequest) -> tuple[str, ...]:
         """Credentials that an answer or an exception may echo."""

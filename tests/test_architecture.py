@@ -20,8 +20,8 @@ LEVELS = (
     ("run",),
     ("settings",),
     ("cover",),
-    ("budget", "budget_books", "ledger"),
-    ("estimate", "needs"),
+    ("budget", "budget_books", "budget_file", "ledger"),
+    ("estimate", "needs", "weighing"),
     ("loop", "tools", "envelope", "arrived"),
     ("core.providers",),
     ("core.tiers",),
@@ -29,9 +29,9 @@ LEVELS = (
     ("core.wire",),
     ("core.structured", "core.pricing"),
     ("core.types",),
-    ("core.usage", "core.content"),
+    ("core.content",),
     ("core.catalogue", "core.errors", "core.closing", "core.counting", "core.tokens"),
-    ("core.receipt",),
+    ("core.receipt", "core.usage"),
 )
 # The base class registers itself, and a lookup returns the class: the two know each other by name only.
 KNOWN_UPWARD = {("core.registry", "core.providers.base")}

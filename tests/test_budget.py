@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import gc
 import multiprocessing
 import os
 import pickle
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -17,7 +20,19 @@ from typing import Any
 
 import pytest
 
-from lazybridge import Agent, Budget, BudgetExceeded, ConfigurationError, NativeTool, StreamTruncated, register_price
+from lazybridge import (
+    Agent,
+    Budget,
+    BudgetExceeded,
+    ConfigurationError,
+    LazyBridgeError,
+    NativeTool,
+    StreamTruncated,
+    budget_books,
+    budget_file,
+    register_price,
+)
+from lazybridge.budget import check_budget
 from lazybridge.core.catalogue import registered
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk, UsageStats
@@ -446,11 +461,9 @@ def test_what_a_killed_process_had_reserved_is_given_back(tmp_path: Path) -> Non
 def test_a_process_id_that_is_used_again_is_not_the_one_that_reserved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lazybridge import budget_books
-
-    if not budget_books._born(os.getpid()):
+    if not budget_file._born(os.getpid()):
         pytest.skip("this system does not say when a process started")
-    monkeypatch.setattr(budget_books, "_born", lambda pid, real=budget_books._born: "1")
+    monkeypatch.setattr(budget_file, "_born", lambda pid, real=budget_file._born: "1")
     budget = Budget("1", path=tmp_path / "b.sqlite")
     budget.book.reserve(budget.cap, STEP)
     monkeypatch.undo()
@@ -460,15 +473,13 @@ def test_a_process_id_that_is_used_again_is_not_the_one_that_reserved(
 def test_a_reservation_of_another_machine_is_given_back_after_an_hour(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lazybridge import budget_books
-
-    monkeypatch.setattr(budget_books, "_place", lambda: "elsewhere")
+    monkeypatch.setattr(budget_file, "_place", lambda: "elsewhere")
     budget = Budget("1", path=tmp_path / "b.sqlite")
     budget.book.reserve(budget.cap, STEP)
     monkeypatch.undo()
     assert budget.reserved == STEP
     now = time.time()
-    monkeypatch.setattr(budget_books.time, "time", lambda: now + 3_700)
+    monkeypatch.setattr(budget_file.time, "time", lambda: now + 3_700)
     assert budget.reserved == 0
 
 
@@ -498,3 +509,296 @@ def test_a_thread_started_by_hand_enters_the_budget_itself(vendor: FakeVendor) -
     thread.start()
     thread.join()
     assert budget.spent > 0
+
+
+# --- what happens inside a budget, and to its file --------------------------------------------------------------------
+
+
+def test_the_garbage_collector_may_settle_inside_a_transaction(
+    make: Callable[..., Budget], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It closes an abandoned stream in the middle of `reserve` and `state`, of this budget and of another in its file."""
+    budget = make(1)
+    budgets = [budget, make(1, name="other")]
+    pending = [(one.book, one.book.reserve(one.cap, STEP)) for one in budgets for _ in range(4)]
+    module = budget_books if isinstance(budget.book, budget_books.MemoryBook) else budget_file
+
+    class Collecting:
+        """Arithmetic during which garbage is collected."""
+
+        def __getattr__(self, name: str) -> Any:
+            if pending:
+                book, reservation = pending.pop()
+                book.settle(reservation, STEP)
+            return getattr(real, name)
+
+    real = module.MONEY
+    monkeypatch.setattr(module, "MONEY", Collecting())
+    late = threading.Timer(20, os._exit, (70,))  # a deadlock ends the run, and does not hang it
+    late.start()
+    for _ in range(10):
+        reservation = budget.book.reserve(budget.cap, STEP)
+        assert reservation is not None
+        budget.book.settle(reservation, Decimal(0))
+    late.cancel()
+    assert pending == []
+    assert [(one.spent, one.reserved, one.unknown_calls) for one in budgets] == [(4 * STEP, 0, 0)] * len(budgets)
+
+
+def test_abandoned_streams_in_reference_cycles_are_settled(vendor: FakeVendor, tmp_path: Path) -> None:
+    budget = Budget(5, path=tmp_path / "b.sqlite")
+    with KINDS["chat"].agent(vendor.url, budget=budget, max_tokens=10) as subject:
+        late = threading.Timer(30, os._exit, (70,))
+        late.start()
+        for _ in range(150):
+            chunks = iter(subject.stream("hi"))
+            next(chunks)
+            box: list[Any] = [chunks]
+            box.append(box)
+            del chunks, box
+        late.cancel()
+        gc.collect()
+    assert budget.reserved == 0
+
+
+def test_a_settle_waits_for_nobody(make: Callable[..., Budget]) -> None:
+    """Whoever holds the lock books it when leaving; else two threads could wait for each other's locks."""
+    budget = make(1)
+    reservation = budget.book.reserve(budget.cap, STEP)
+    inside, leave = threading.Event(), threading.Event()
+
+    def stay() -> None:
+        with budget.book._alone():
+            inside.set()
+            leave.wait(20)
+
+    thread = threading.Thread(target=stay)
+    thread.start()
+    assert inside.wait(20)
+    began = time.monotonic()
+    budget.book.settle(reservation, STEP)
+    assert time.monotonic() - began < 5
+    leave.set()
+    thread.join()
+    assert not budget.book._waiting
+    assert (budget.spent, budget.reserved) == (STEP, 0)
+
+
+@pytest.mark.parametrize("cost", ["NaN", "sNaN", "Infinity", "-Infinity", "-0.01"])
+def test_what_is_no_amount_never_enters_a_book(make: Callable[..., Budget], cost: str) -> None:
+    budget = make(1)
+    budget.book.settle(budget.book.reserve(budget.cap, STEP), Decimal(cost))
+    assert (budget.spent, budget.reserved, budget.unknown_calls) == (0, 0, 1)
+
+
+@pytest.mark.parametrize("price", [float("nan"), float("inf"), -1.0])
+def test_a_users_price_function_that_says_no_amount_is_refused(price: float) -> None:
+    class Odd(Priced):
+        def _compute_cost(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
+            return price
+
+    budget = Budget(1)
+    assert isinstance(Agent(Odd(), budget=budget)("hi").error, BudgetExceeded)
+    assert (budget.spent, budget.reserved) == (0, 0)
+
+
+def test_a_reservation_is_settled_once(make: Callable[..., Budget]) -> None:
+    budget = make(1)
+    reservation = budget.book.reserve(budget.cap, STEP)
+    budget.book.settle(reservation, STEP)
+    budget.book.settle(reservation, STEP)
+    assert (budget.spent, budget.reserved) == (STEP, 0)
+
+
+def test_a_file_that_becomes_unusable_fails_the_call_and_leaves_nothing_reserved(
+    agent: AgentMaker, vendor: FakeVendor, tmp_path: Path
+) -> None:
+    path = tmp_path / "b.sqlite"
+    memory, file = Budget(1), Budget(1, path=path)
+    subject = agent(max_tokens=10)
+    path.write_bytes(b"this is no database any more, and has more than a hundred bytes" * 4)
+    with memory, file:
+        envelope = subject("hi")
+    assert type(envelope.error) is LazyBridgeError
+    assert "b.sqlite" in str(envelope.error)
+    assert isinstance(envelope.error.__cause__, sqlite3.Error)
+    assert vendor.requests == []
+    assert (memory.spent, memory.reserved, memory.unknown_calls) == (0, 0, 0)
+    with pytest.raises(LazyBridgeError, match="cannot be used"):
+        print(file.spent)
+
+
+def test_a_cost_that_could_not_be_booked_is_booked_later(tmp_path: Path) -> None:
+    path = tmp_path / "b.sqlite"
+    budget = Budget(1, path=path)
+    reservation = budget.book.reserve(budget.cap, STEP * 2)
+    kept = path.read_bytes()
+    path.write_bytes(b"no database" * 100)
+    with pytest.warns(UserWarning, match="not yet booked"):
+        budget.book.settle(reservation, STEP)
+    path.write_bytes(kept)
+    assert (budget.spent, budget.reserved) == (STEP, 0)
+
+
+def test_a_warning_that_is_an_error_leaves_nothing_reserved_elsewhere(tmp_path: Path) -> None:
+    from lazybridge.core.receipt import FREE
+    from lazybridge.core.types import CompletionRequest
+    from lazybridge.cover import Cover
+
+    path = tmp_path / "b.sqlite"
+    memory, file = Budget(1), Budget(1, path=path)
+    held = [(one.book, one.book.reserve(one.cap, STEP)) for one in (memory, file)]
+    path.write_bytes(b"no database" * 100)
+    with pytest.raises(UserWarning):
+        Cover(CompletionRequest(messages="hi"), held).settle(FREE)  # type: ignore[arg-type]
+    assert memory.reserved == 0
+
+
+def test_the_tables_are_made_once_and_again_where_the_file_was_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, said = tmp_path / "b.sqlite", []
+    real = sqlite3.connect
+
+    def connect(*args: Any, **more: Any) -> sqlite3.Connection:
+        connection = real(*args, **more)
+        connection.set_trace_callback(said.append)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    budget = Budget(1, path=path)
+    earlier = budget.book.reserve(budget.cap, STEP)
+    made = sum("CREATE TABLE" in statement for statement in said)
+    assert made == 2
+    path.unlink()
+    later = budget.book.reserve(budget.cap, STEP)
+    assert sum("CREATE TABLE" in statement for statement in said) == 2 * made
+    budget.book.settle(earlier, STEP)
+    assert (budget.spent, budget.reserved) == (STEP, STEP)
+    budget.book.settle(later, STEP)
+    assert (budget.spent, budget.reserved) == (2 * STEP, 0)
+
+
+def test_a_home_directory_and_a_link_name_the_same_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    home = Budget(1, path="~/b.sqlite")
+    assert (tmp_path / "b.sqlite").exists()
+    (tmp_path / "link").symlink_to(tmp_path / "b.sqlite")
+    assert home.book.key == Budget(1, path=tmp_path / "link").book.key
+
+
+# --- forks ------------------------------------------------------------------------------------------------------------
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+
+
+def in_child(work: Callable[[], bool]) -> bool:
+    """Whether it was true in a forked child, which has a few seconds."""
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(10)
+        try:
+            os._exit(0 if work() else 1)
+        finally:
+            os._exit(2)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+@forks
+def test_a_child_that_is_forked_while_a_thread_is_inside_does_not_hang(make: Callable[..., Budget]) -> None:
+    budget, stop = make(10), threading.Event()
+
+    def churn() -> None:
+        while not stop.is_set():
+            budget.book.settle(budget.book.reserve(budget.cap, STEP), Decimal(0))
+
+    def work() -> bool:
+        budget.book.settle(budget.book.reserve(budget.cap, STEP), Decimal(0))
+        return budget.book.state() is not None
+
+    threads = [threading.Thread(target=churn) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        assert all(in_child(work) for _ in range(20))
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert budget.reserved == 0
+
+
+@forks
+def test_a_child_has_no_part_in_its_parents_calls(make: Callable[..., Budget]) -> None:
+    budget = make(1)
+    budget.book.settle(budget.book.reserve(budget.cap, STEP), STEP)
+    reservation = budget.book.reserve(budget.cap, STEP * 50)
+    shared = isinstance(budget.book, budget_file.FileBook)
+
+    def work() -> bool:
+        budget.book.settle(reservation, STEP)  # what a copy of the parent's stream does when it is collected
+        return (budget.spent, budget.reserved) == (STEP, STEP * 50 if shared else 0)
+
+    assert in_child(work)
+    budget.book.settle(reservation, STEP)
+    assert (budget.spent, budget.reserved) == (2 * STEP, 0)
+
+
+# --- what is written wrongly ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        (0.5, "budget=Budget(0.5)"),
+        ("0.50", 'budget=Budget("0.50")'),
+        (Decimal("0.1"), 'budget=Budget("0.1")'),
+        (True, 'budget=Budget("0.50")'),
+        ([], 'budget=Budget("0.50")'),
+    ],
+)
+def test_what_is_no_budget_is_said_with_the_line_to_write(wrong: Any, line: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        check_budget(wrong)
+    assert str(caught.value).splitlines()[-1] == f"write {line}"
+    with pytest.raises(ConfigurationError, match="is no Budget"):
+        Agent("claude-haiku-4-5", api_key="k", budget=wrong)("hi")
+
+
+def test_the_line_for_a_budget_of_nothing_that_allows_the_unknown_works(vendor: FakeVendor) -> None:
+    options: dict[str, Any] = {"provider": "openai", "api_key": "k", "base_url": f"{vendor.url}/v1"}
+    with Agent("gpt-99", **options, budget=Budget("0", unknown="allow")) as subject:
+        line = str(subject("hi").error).splitlines()[-1]
+    assert line == 'write Budget("0.01", unknown="allow")'
+    with Agent("gpt-99", **options, budget=Budget("0.01", unknown="allow")) as subject:
+        assert subject("hi").ok
+
+
+def test_a_budget_may_be_left_in_another_context() -> None:
+    budget = Budget(1)
+    contextvars.copy_context().run(budget.__enter__)
+    budget.__exit__(None, None, None)
+    with budget:
+        pass
+
+
+ODD: list[dict[str, Any]] = [
+    {"n": "x"},
+    {"n": [2]},
+    {"reasoning": "high"},
+    {"thinking": "yes"},
+    {"tools": 5},
+    {"service_tier": ["flex"]},
+    {"service_tier": {"a": 1}},
+]
+
+
+@pytest.mark.parametrize("extra", ODD, ids=str)
+def test_odd_values_are_refused_with_a_reason(agent: AgentMaker, vendor: FakeVendor, extra: dict[str, Any]) -> None:
+    error = agent(budget=Budget(1), max_tokens=10)("hi", extra_body=extra).error
+    assert isinstance(error, BudgetExceeded)
+    assert "nobody can say" in str(error)
+    assert vendor.requests == []
+    assert agent(max_tokens=10).estimate("hi", extra_body=extra).high is None
+    assert agent(budget=Budget(1, unknown="allow"), max_tokens=10)("hi", extra_body=extra).ok

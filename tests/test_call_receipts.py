@@ -235,3 +235,87 @@ def test_a_gateway_s_own_figure_wins(vendor: FakeVendor, usage: dict[str, Any], 
     assert response.receipt is not None
     assert response.receipt.lines[0].source == "reported by openai"
     assert isinstance(provider, BaseProvider)
+
+
+@pytest.mark.parametrize("cost", [float("nan"), float("inf"), -5, "free", True])
+def test_what_is_no_amount_is_unknown_and_the_answer_stays(vendor: FakeVendor, cost: Any) -> None:
+    class Odd(OpenAIProvider):
+        def _compute_cost(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
+            return cost  # type: ignore[no-any-return]
+
+    with Odd("k", base_url=f"{vendor.url}/v1") as provider:
+        envelope = Agent("gpt-4.1-mini", provider=provider)("hi")
+    assert envelope.ok
+    assert (envelope.metadata.cost_usd, envelope.metadata.receipt.status) == (None, "unknown")
+    assert "is no amount of USD (Odd._compute_cost)" in envelope.metadata.receipt.reasons[0]
+
+
+def test_a_class_derived_from_a_built_in_has_its_prices_and_facts(vendor: FakeVendor) -> None:
+    class HouseProvider(OpenAIProvider):
+        pass
+
+    with HouseProvider("k", base_url=f"{vendor.url}/v1") as provider:
+        assert Agent("gpt-4.1-mini", provider=provider)("hi").metadata.receipt.total == EXPECTED["responses"]
+        assert provider.supports_vision("gpt-4.1-mini")
+        lazybridge.register_price("gpt-4.1-mini", input=1_000_000, output=0, provider="house")
+        assert Agent("gpt-4.1-mini", provider=provider)("hi").metadata.cost_usd == 20.0
+    assert lazybridge.price("gpt-4.1-mini", UsageStats(1_000_000, 0)).total == Decimal("0.4")
+
+
+def test_a_bound_is_that_of_the_cheapest_tier_that_may_have_served(agent: Make, kind: Kind, vendor: FakeVendor) -> None:
+    vendor.fail(Fault(cut_after=4), Fault(cut_after=4))
+    if kind.provider == "anthropic":
+        return
+    envelope = _broken(agent(max_retries=0, service_tier="flex"), "cut")
+    for line in envelope.metadata.receipt.lines:
+        flex = [period for period in (line.tier,) if period == "flex"]
+        assert flex or "flex" not in (lazybridge.core.catalogue.profile("openai", line.model).prices or {})
+
+
+def test_text_that_arrived_is_paid_for_whatever_the_error_s_status() -> None:
+    class Broken(Exception):
+        status_code = 500
+
+    class StatusProvider(ScriptedProvider):
+        name = "statusful"
+        answers: list[CompletionResponse] = []
+
+        def stream(self, request: CompletionRequest) -> Any:
+            yield lazybridge.StreamChunk(delta="some words", model="m")
+            raise Broken("the server broke")
+
+    lazybridge.register_price("m", input=1, output=1, provider="statusful")
+    stream = Agent(StatusProvider(), max_retries=0).stream("hi", **{})
+    with pytest.raises(lazybridge.ProviderError) as caught:
+        list(stream)
+    assert caught.value.receipt is not None
+    assert caught.value.receipt.status != "exact"
+
+
+def test_a_gateway_that_gave_up_may_have_cost_something(agent: Make, vendor: FakeVendor) -> None:
+    vendor.fail(Fault(status=504))
+    envelope = agent(max_retries=0)("hi")
+    assert envelope.metadata.receipt.status == "unknown"
+
+
+def test_a_stream_cut_before_its_first_word_costs_what_the_vendor_had_counted(vendor: FakeVendor) -> None:
+    vendor.fail(Fault(cut_after=1))
+    agent = Agent("claude-haiku-4-5", api_key="k", base_url=vendor.url, max_retries=0)
+    receipt = _broken(agent, "cut").metadata.receipt
+    assert receipt.status == "lower_bound"
+    assert {line.unit: line.quantity for line in receipt.lines}["cached_input_tokens"] == 8
+
+
+def test_a_response_that_failed_after_its_tokens_were_counted_is_paid_for(vendor: FakeVendor) -> None:
+    usage = {"input_tokens": 1000, "output_tokens": 10, "total_tokens": 1010}
+    body = {
+        "status": "failed",
+        "model": "gpt-4.1-mini",
+        "error": {"code": "server_error", "message": "no"},
+        "usage": usage,
+    }
+    vendor.fail(Fault(status=200, body=body))
+    envelope = Agent("gpt-4.1-mini", api_key="k", base_url=f"{vendor.url}/v1", max_retries=0)("hi")
+    assert not envelope.ok
+    assert envelope.metadata.receipt.total == Decimal("0.000416")
+    assert envelope.metadata.input_tokens == 1000

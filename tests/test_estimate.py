@@ -161,13 +161,95 @@ def test_the_long_context_price_counts_where_the_bound_is_that_long() -> None:
 def test_a_service_tier_is_in_the_estimate() -> None:
     subject = Agent("gpt-6-luna", api_key="k", max_tokens=100)
     usual, priority, flex, odd = (
-        subject.estimate("hi", service_tier=tier) for tier in (None, "priority", "flex", "platinum")
+        subject.estimate("hi", service_tier=tier) for tier in ("default", "priority", "flex", "platinum")
     )
     assert priority.expected == 2 * usual.expected
     assert priority.high == 2 * usual.high
     assert flex.expected == usual.expected / 2
     assert flex.high == usual.high, "the vendor may serve it at the ordinary tier"
     assert odd.high is None
+
+
+@pytest.mark.parametrize("asked", [{}, {"service_tier": "auto"}])
+def test_a_tier_that_is_left_open_may_be_the_dearest_that_a_project_is_set_to(asked: dict[str, str]) -> None:
+    subject = Agent("gpt-6-luna", api_key="k", max_tokens=100)
+    left_open, usual, priority, flex = (
+        subject.estimate("hi", **more)
+        for more in (asked, *({"service_tier": tier} for tier in ("default", "priority", "flex")))
+    )
+    assert left_open.high == priority.high == 2 * usual.high
+    assert left_open.expected == usual.expected
+    assert left_open.low == flex.low
+    claude = Agent("claude-opus-4-6", api_key="k", max_tokens=100)  # its row has a fast mode, which has to be asked for
+    assert claude.estimate("hi", **asked).high == claude.estimate("hi", service_tier="standard_only").high
+
+
+STORED: dict[str, tuple[str, dict[str, Any]]] = {
+    "prompt": ("gpt-6-luna", {"prompt": {"id": "pmpt_1", "variables": {"city": "Rome"}}}),
+    "previous_response_id": ("gpt-6-luna", {"previous_response_id": "resp_1"}),
+    "conversation": ("gpt-6-luna", {"conversation": {"id": "conv_1"}}),
+    "item_reference": ("gpt-6-luna", {"input": [{"type": "item_reference", "id": "msg_1"}]}),
+    "item without a type": ("gpt-6-luna", {"input": [{"type": None, "id": "msg_1"}]}),
+    "audio": ("gpt-6-luna", {"messages": [{"role": "assistant", "audio": {"id": "audio_1"}}]}),
+    "thread": ("claude-haiku-4-5", {"thread": {"type": "continue", "previous_message_id": "msg_1"}}),
+    "container": ("claude-haiku-4-5", {"container": {"skills": [{"type": "anthropic", "skill_id": "pdf"}]}}),
+}
+
+
+@pytest.mark.parametrize("case", STORED)
+def test_what_the_vendor_has_stored_counts_as_the_whole_context(case: str) -> None:
+    """The fields are those of the installed SDKs' own `*_create_params.py`."""
+    model, extra = STORED[case]
+    found = Agent(model, api_key="k", max_tokens=10).estimate("hi", extra_body=extra)
+    assert found.input_tokens.high >= 200_000
+    assert "stored" in found.reasons[0]
+
+
+def test_a_prompt_that_is_a_text_is_counted_as_one() -> None:
+    assert counting.count({"prompt": "one two three"}, "openai", "x").tokens.high < 200
+    assert counting.count({"thread": {"type": "create"}}, "anthropic", "x").tokens.high is not None
+
+
+APART: dict[str, tuple[str, dict[str, Any]]] = {
+    "fallbacks": ("claude-haiku-4-5", {"fallbacks": "default"}),
+    "mcp_servers": ("claude-haiku-4-5", {"mcp_servers": [{"type": "url", "url": "https://x.example", "name": "x"}]}),
+    "compaction": ("claude-haiku-4-5", {"context_management": {"edits": [{"type": "compact_20260112"}]}}),
+    "compaction of OpenAI": ("gpt-6-luna", {"context_management": [{"type": "compaction"}]}),
+    "prediction": ("gpt-6-luna", {"prediction": {"type": "content", "content": "x"}}),
+}
+
+
+@pytest.mark.parametrize("case", APART)
+def test_what_the_vendor_bills_apart_has_no_bound(case: str) -> None:
+    model, extra = APART[case]
+    found = Agent(model, api_key="k", max_tokens=10).estimate("hi", extra_body=extra)
+    assert found.high is None
+    assert "no bound" in found.reasons[0]
+
+
+def test_a_picture_of_a_screen_is_a_picture() -> None:
+    item = {"type": "computer_call_output", "call_id": "c", "output": {"type": "computer_screenshot", "file_id": "f"}}
+    assert counting.count({"input": [item]}, "openai", "x").tokens.high > 50_000
+
+
+@pytest.mark.parametrize("cap", [-1, 0, True, "10"])
+def test_a_cap_that_is_none_bounds_nothing(agent: AgentMaker, kind: Kind, cap: Any) -> None:
+    body = {name: cap for name in ("max_tokens", "max_completion_tokens", "max_output_tokens")}
+    assert agent().estimate("hi", extra_body=body).output_tokens.high >= 32_768
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"messages": [{"type": "document", "source": "x"}]},
+        {"messages": [{"type": "file", "file": "x"}, {1: "x"}, None, 5]},
+        {"messages": "hi", "tools": [{"type": ["x"]}], "x": {(1, 2): 3}},
+        {"reasoning": {"mode": []}, "thinking": 7, "input": {"a": b"x"}},
+    ],
+    ids=str,
+)
+def test_no_body_is_too_odd_to_be_counted(body: dict[str, Any]) -> None:
+    assert counting.count(body, "openai", "x").tokens.low >= 0
 
 
 def test_what_has_no_bound_is_none_with_the_reason() -> None:

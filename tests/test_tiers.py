@@ -87,7 +87,9 @@ def test_a_lock_file_may_stand_elsewhere_or_be_switched_off(tmp_path: Path, monk
         Agent.from_provider("anthropic", tier="cheap")
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"tiers": {"anthropic": {"cheap": "x"}}}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"tiers": {"anthropic": {"cheap": "x"}}}', '{"tiers": {"anthropic": {"cheap": {"model": 5}}}}']
+)
 def test_a_broken_lock_file_is_said(tmp_path: Path, text: str) -> None:
     (tmp_path / "lazybridge.lock").write_text(text)
     with pytest.raises(ConfigurationError, match="write it anew: lazybridge lock"):
@@ -114,6 +116,8 @@ def test_a_picture_is_shown_to_a_rung_that_sees(blind: Agent, vendor: FakeVendor
     assert vendor.requests[-1]["json"]["model"] == "gpt-6.1-terra"
     (note,) = [note for note in envelope.metadata.adjustments if note.parameter == "tier"]
     assert note.reason == "cheap is gpt-audio-mini, which lacks vision; asked medium: gpt-6.1-terra"
+    looking = [Message.user("what is this?", attachments=[PNG])]
+    assert blind.dry_run(looking)["model"] == blind.estimate(looking).model == "gpt-6.1-terra"
     assert blind("no picture").ok
     assert vendor.requests[-1]["json"]["model"] == "gpt-audio-mini"
 

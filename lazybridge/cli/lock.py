@@ -10,7 +10,9 @@ from typing import Any
 import click
 
 from lazybridge.cli.exits import Exit
+from lazybridge.cli.notes import note
 from lazybridge.core import catalogue, registry, tiers
+from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.receipt import plain
 from lazybridge.core.types import TIERS
 
@@ -27,16 +29,32 @@ def command(ctx: click.Context, /, path: Path | None, diff: bool) -> None:
     Later runs obey ./lazybridge.lock, or the file that LAZYBRIDGE_LOCK names; LAZYBRIDGE_LOCK=off ignores it.
     """
     path = path or tiers.lock_path() or Path(tiers.LOCK_FILE)
-    before: Rows = json.loads(path.read_bytes())["tiers"] if path.exists() and tiers.locked(path) is not None else {}
-    now = today()
+    if not path.parent.is_dir():
+        raise click.UsageError(f"no directory is called {str(path.parent)!r}")
+    before, now = _locked(path), today()
     changes = [*differences(before, now)]
     click.echo("\n".join(changes) or f"{path} is up to date")
     if diff:
         ctx.exit(Exit.FAILED if changes else Exit.OK)
     head = {"locked_on": date.today().isoformat(), "tiers": now}
     if changes or not path.exists():
-        path.write_text(json.dumps(head, indent=2) + "\n", encoding="utf-8")
+        written = path.with_name(f"{path.name}.new")
+        written.write_text(json.dumps(head, indent=2) + "\n", encoding="utf-8")
+        written.replace(path)
         click.echo(f"wrote {path}", err=True)
+
+
+def _locked(path: Path) -> Rows:
+    """What a lock file says; nothing where it is not there, or damaged, and will be written anew."""
+    if not path.exists():
+        return {}
+    try:
+        tiers.locked(path)
+    except ConfigurationError as exc:
+        note(str(exc).splitlines()[0])
+        return {}
+    found: Rows = json.loads(path.read_bytes())["tiers"]
+    return found
 
 
 def today() -> Rows:

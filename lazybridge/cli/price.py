@@ -30,13 +30,6 @@ _OPTIONS = {
     "thinking_tokens": "--thinking",
     "audio_output_tokens": "--audio-out",
 }
-_PARTS = (
-    ("input_tokens", ("cached_input_tokens", "cache_write_tokens")),
-    ("input_tokens", ("audio_input_tokens",)),
-    ("cache_write_tokens", ("cache_write_1h_tokens",)),
-    ("output_tokens", ("thinking_tokens",)),
-    ("output_tokens", ("audio_output_tokens",)),
-)
 Tiers = dict[str, tuple[catalogue.Price, ...]]
 
 
@@ -120,9 +113,9 @@ def _usage(given: dict[str, int], tier: str | None) -> UsageStats:
     """The usage that was typed; what was not typed is 0. Raises UsageError where a part is more than its whole."""
     usage = {"input_tokens": 0, "output_tokens": 0, **given}
     usage.setdefault("cache_write_tokens", usage.get("cache_write_1h_tokens", 0))
-    for whole, parts in _PARTS:
+    for whole, parts in pricing.PARTS_OF:
         total = sum(usage.get(part, 0) for part in parts)
-        if total > usage[whole]:
+        if total > usage.get(whole, 0):
             named = " and ".join(_OPTIONS[part] for part in parts if usage.get(part))
             raise click.UsageError(f"{_OPTIONS[whole]} counts all of them: {named} cannot be {total:,} of {usage[whole]:,}")  # fmt: skip
     return UsageStats(**usage, service_tier=tier)  # type: ignore[arg-type]  # all of them are counts

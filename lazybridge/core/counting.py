@@ -59,24 +59,33 @@ _ANY = _Vendor(1.1, 1.1, (300, 2_000), (100, 500), None)
 _REQUEST, _MESSAGE, _CITATIONS = (3, 100), (4, 16), (600, 1_000)
 
 _TEXT_KEYS = frozenset({"text", "content", "output", "instructions", "system", "input", "prompt"})
-_IMAGES = frozenset({"image", "image_url", "input_image"})
+_IMAGES = frozenset({"image", "image_url", "input_image", "computer_screenshot"})
 _MEDIA = frozenset(
     {"document", "file", "input_file", "input_audio", "audio", "input_video", "video", "container_upload"}
 )
 _THOUGHTS = frozenset({"reasoning", "thinking", "redacted_thinking"})
-_CALLERS_TOOLS = frozenset({None, "function", "custom"})
+_CALLERS_TOOLS = frozenset({"function", "custom"})
 _NOT_READ = frozenset(
     {"model", "metadata", "stream", "stream_options", "stop", "stop_sequences", "service_tier", "store"}
 )
 _SAID = frozenset({"name", "arguments", "input", "function"})
 _TOOLS = ("tools", "functions")
 _SCHEMAS = ("response_format", "text", "output_config", "output_format")
+# Fields and items of openai 3.54.0 and anthropic's `message_create_params.py` whose content, or whose cost, is not in the body.
 _ELSEWHERE = {
     "previous_response_id": "an earlier answer that the vendor has stored",
     "conversation": "a conversation that the vendor has stored",
-    "prompt_template": "a prompt that the vendor has stored",
+    "prompt": "a prompt that the vendor has stored",
+    "thread": "a conversation that the vendor has stored",
+    "container": "a container with skills that the vendor has stored",
 }
-_BILLED_APART = {"mcp_servers": "tools of an MCP server", "web_search_options": "web searches"}
+_BILLED_APART = {
+    "mcp_servers": "tools of an MCP server",
+    "web_search_options": "web searches",
+    "fallbacks": "other models that the vendor asks",
+    "prediction": "a predicted output, of which the rejected part is billed too",
+    "compaction": "a summary by the vendor",
+}
 
 
 def count(body: Mapping[str, Any], vendor: str, model: str) -> Count:
@@ -119,7 +128,16 @@ def _has(body: Mapping[str, Any], names: Iterable[str]) -> bool:
 
 
 def _thinks(body: Mapping[str, Any]) -> bool:
-    return (body.get("thinking") or {}).get("type") in ("enabled", "adaptive")
+    return _mapping(body.get("thinking")).get("type") in ("enabled", "adaptive")
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """A part of a body that should be an object; an empty one where it is not."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, default=str, skipkeys=True)
 
 
 class _Tally:
@@ -136,7 +154,7 @@ class _Tally:
         self.cited = False
         self.unbounded = list(_billed_apart(body))
         for name, value in body.items():
-            if name in _ELSEWHERE and value:
+            if _is_elsewhere(name, value):
                 self.media.append(_ELSEWHERE[name])
             elif name in ("messages", "input") and isinstance(value, list):
                 for message in value:
@@ -146,9 +164,9 @@ class _Tally:
                 self.messages += 1
                 self._walk(value, "content")
             elif name in _TOOLS or name in _SCHEMAS:
-                self.definitions.append(json.dumps(value, default=str))
+                self.definitions.append(_json(value))
             elif name not in _NOT_READ and isinstance(value, (str, list, tuple, Mapping)):  # no model reads a number
-                self.skeleton += len(json.dumps(value, default=str))
+                self.skeleton += len(_json(value))
 
     def _walk(self, value: Any, key: str) -> None:
         if isinstance(value, str):
@@ -159,53 +177,73 @@ class _Tally:
             else:
                 self.skeleton += at_most(value)
         elif isinstance(value, Mapping):
-            self._mapping(value)
+            self._object(value)
         elif isinstance(value, (list, tuple)):
             for item in value:
                 self._walk(item, key)
         else:
             self.skeleton += len(str(value))
 
-    def _mapping(self, value: Mapping[str, Any]) -> None:
+    def _object(self, value: Mapping[str, Any]) -> None:
         kind = str(value.get("type"))
+        if kind == "item_reference" or {name for name, item in value.items() if item is not None} == {"id"}:
+            self.media.append("an earlier item that the vendor has stored")
+            return
         if kind in _IMAGES:
             self.images += 1
             return
         if kind in _MEDIA or kind.endswith("_tool_result"):
-            source = value.get("source") or {}
+            source = _mapping(value.get("source"))
             if source.get("type") != "text":
                 self.media.append(_named(kind, value))
                 return
             self.texts.append(str(source.get("data")))
             value = {name: item for name, item in value.items() if name != "source"}
         if kind in _THOUGHTS:
-            self.skeleton += at_most(json.dumps(value, default=str))
+            self.skeleton += at_most(_json(value))
             if kind == "reasoning" and not value.get("encrypted_content"):
                 self.media.append("reasoning that the vendor has stored")
             return
         self.cited = self.cited or bool(value.get("citations"))
         for name, item in value.items():
-            self.skeleton += len(name) + 4
+            self.skeleton += len(str(name)) + 4
             if name in _SAID and not isinstance(item, str) and not isinstance(item, list):
-                self.said.append(json.dumps(item, default=str))
+                self.said.append(_json(item))
             else:
                 self._walk(item, name)
 
 
 def _named(kind: str, value: Mapping[str, Any]) -> str:
     """A document as a reader would call it."""
-    inner = value.get("file") if isinstance(value.get("file"), Mapping) else value
-    name = value.get("title") or (inner or {}).get("filename")
+    name = value.get("title") or _mapping(value.get("file")).get("filename") or value.get("filename")
     return f"a {kind.removeprefix('input_')} of unknown length{f' ({name})' if name else ''}"
 
 
+def _is_elsewhere(name: str, value: Any) -> bool:
+    """Whether a field of the body names what the vendor has stored."""
+    if name not in _ELSEWHERE or not value:
+        return False
+    if name == "prompt":  # as a text it is the prompt itself
+        return not isinstance(value, str)
+    return name != "thread" or _mapping(value).get("type") != "create"
+
+
 def _billed_apart(body: Mapping[str, Any]) -> Iterator[str]:
-    for tool in body.get("tools") or ():
+    tools = body.get("tools") or ()
+    if not isinstance(tools, (list, tuple)):
+        yield f"tools={tools!r}, which is no list"
+        tools = ()
+    for tool in tools:
         kind = tool.get("type") if isinstance(tool, Mapping) else None
-        if kind not in _CALLERS_TOOLS:
+        if kind is not None and str(kind) not in _CALLERS_TOOLS:
             yield f"the vendor's tool {kind}, whose use has no bound"
     for name, what in _BILLED_APART.items():
         if body.get(name):
             yield f"{what}, whose use has no bound"
-    if (mode := (body.get("reasoning") or {}).get("mode")) not in (None, "standard"):
+    if "compact" in _json(body.get("context_management")):
+        yield "a summary by the vendor, whose use has no bound"
+    for name in ("reasoning", "thinking"):
+        if body.get(name) and not isinstance(body[name], Mapping):
+            yield f"{name}={body[name]!r}, which is no object"
+    if (mode := _mapping(body.get("reasoning")).get("mode")) not in (None, "standard"):
         yield f"reasoning mode {mode!r}, which reads the input several times"

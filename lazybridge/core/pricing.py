@@ -7,12 +7,10 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from lazybridge.core import catalogue
-from lazybridge.core.catalogue import STANDARD, ModelProfile, Price, Rates
-from lazybridge.core.receipt import MONEY, Line, Receipt, amount, receipt_of, unknown
+from lazybridge.core.catalogue import STANDARD, STANDARD_TIERS, ModelProfile, Price, Rates
+from lazybridge.core.receipt import MONEY, Line, Receipt, amount, receipt_of, stated, unknown
 from lazybridge.core.usage import UsageStats
 
-# The words for the ordinary tier, as served: OpenAI says "default", Anthropic "standard", Groq "on_demand".
-_STANDARD_TIERS = frozenset({None, "", "default", "standard", "on_demand"})
 _UNITS_OF_TOOLS = {"web_searches": "web_search", "file_searches": "file_search"}
 # Sound and pictures cost more than text wherever they have a price; as text they are a lower bound.
 _DEARER = "{} tokens of this model have no price here; they are counted as text"
@@ -40,6 +38,8 @@ def price(model: str, usage: UsageStats, *, provider: str | None = None, at: dat
     """
     if not isinstance(usage, UsageStats):
         raise TypeError(f"usage is a {type(usage).__name__}\nwrite price({model!r}, UsageStats(input_tokens=..., output_tokens=...))")  # fmt: skip
+    if at is not None and not isinstance(at, date):
+        raise TypeError(f"at={at!r} is no date\nat is a date or a datetime, in UTC where it names no time zone")
     return receipt(catalogue.anywhere(model) if provider is None else catalogue.profile(provider, model), usage, at)
 
 
@@ -47,8 +47,9 @@ def receipt(profile: ModelProfile, usage: UsageStats, at: datetime | date | None
     """What a response of this model cost. It is unknown, with the reason, where the model, its tier or its token counts are; and a
     lower bound where only a part has no price."""
     if usage.reported_cost_usd is not None:
-        cost = usage.reported_cost_usd
-        return receipt_of([Line("request", 1, cost, 1, cost, profile.id, _tier(usage), f"reported by {profile.vendor or 'the vendor'}")])  # fmt: skip
+        return stated(
+            usage.reported_cost_usd, profile.id, f"reported by {profile.vendor or 'the vendor'}", _tier(usage)
+        )
     wrong = _wrong_counts(usage)
     if wrong:
         return unknown(wrong)
@@ -79,7 +80,7 @@ def worst_rates(found: Price, input_tokens: int) -> tuple[Decimal, Decimal]:
 
 
 def _tier(usage: UsageStats) -> str:
-    return STANDARD if usage.service_tier in _STANDARD_TIERS else str(usage.service_tier)
+    return STANDARD if usage.service_tier in STANDARD_TIERS else str(usage.service_tier)
 
 
 def _parts(usage: UsageStats, rates: Rates, missing: list[str]) -> Iterator[tuple[str, int, Decimal, int]]:
@@ -127,10 +128,13 @@ def _read(usage: UsageStats, rates: Rates, missing: list[str]) -> Iterator[tuple
             cached_part = max(min(tokens, cached), least) if gain >= 0 else least
             if gain:
                 missing.append(f"it was not said how many {kind} tokens came from the cache")
-        cached_part = min(cached_part or 0, tokens)
-        yield from _some(f"{kind}_input_tokens", tokens - cached_part, f"{kind}_input")
+        cached_part = min(cached_part or 0, tokens, cached)
+        heard = min(tokens - cached_part, fresh)
+        if heard + cached_part < tokens:
+            missing.append(f"{kind} tokens that were written to the cache have no price here; they are counted as text")
+        yield from _some(f"{kind}_input_tokens", heard, f"{kind}_input")
         yield from _some(f"cached_{kind}_tokens", cached_part, f"cached_{kind}")
-        fresh -= tokens - cached_part
+        fresh -= heard
         cached -= cached_part
     yield from _some("input_tokens", fresh, "input")
     yield from _some("cached_input_tokens", cached, "cached_input")
@@ -150,7 +154,8 @@ def _written(usage: UsageStats, rates: Rates, missing: list[str]) -> Iterator[tu
         ("image_output_tokens", usage.image_output_tokens, "image_output"),
     ):
         if tokens and rate_name in rates:
-            yield unit, tokens, rate_name
+            tokens = min(tokens, plain)
+            yield from _some(unit, tokens, rate_name)
             plain -= tokens
         elif tokens and rate_name != "thinking":
             missing.append(_DEARER.format(rate_name.replace("_", " ")))
@@ -162,7 +167,8 @@ def _some(unit: str, tokens: int, rate_name: str) -> Iterator[tuple[str, int, st
         yield unit, tokens, rate_name
 
 
-_INSIDE = (
+# Every count that holds others: the parts that exclude each other stand together.
+PARTS_OF = (
     ("input_tokens", ("cached_input_tokens", "cache_write_tokens")),
     ("input_tokens", ("audio_input_tokens", "image_input_tokens")),
     ("cached_input_tokens", ("cached_audio_tokens",)),
@@ -178,12 +184,18 @@ def _wrong_counts(usage: UsageStats) -> str | None:
         kind = "input" if usage.input_tokens is None else "output"
         return f"the vendor did not say how many {kind} tokens there were"
     counts = vars(usage)
-    for whole, parts in _INSIDE:
+    for tool in _UNITS_OF_TOOLS:
+        if (counts[tool] or 0) < 0:
+            return f"the vendor's counts make no sense: {tool}={counts[tool]}"
+    for whole, parts in PARTS_OF:
         tokens = counts[whole] or 0
         inside = 0
+        negative = tokens < 0
         for part in parts:
-            inside += counts[part] or 0
-        if tokens < inside or tokens < 0:
+            count = counts[part] or 0
+            inside += count
+            negative = negative or count < 0
+        if tokens < inside or negative:
             said = ", ".join(f"{part}={counts[part]}" for part in parts if counts[part])
             return f"the vendor's counts contradict each other: {said or 'a count'} in {whole}={tokens}"
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from decimal import Context, Decimal
+from decimal import Context, Decimal, InvalidOperation
 from typing import Literal, NamedTuple
 
 Status = Literal["exact", "lower_bound", "unknown"]
@@ -87,6 +87,17 @@ def receipt_of(lines: Iterable[Line], reasons: tuple[str, ...] = ()) -> Receipt:
     if not reasons:
         return Receipt(total, "exact", kept)
     return Receipt(total, "lower_bound", kept, reasons) if kept else unknown(*reasons)
+
+
+def stated(cost: object, model: str, source: str, tier: str = "standard") -> Receipt:
+    """The receipt of a cost in USD that somebody states as one amount; unknown where it is no amount of money."""
+    try:
+        amount = Decimal("nan") if isinstance(cost, bool) else Decimal(str(cost))
+    except InvalidOperation:
+        amount = Decimal("nan")
+    if not (amount.is_finite() and amount >= 0):
+        return unknown(f"{cost!r} is no amount of USD ({source})")
+    return receipt_of([Line("requests", 1, amount, 1, amount, model, tier, source)])
 
 
 def unknown(*reasons: str) -> Receipt:

@@ -123,7 +123,7 @@ def described(schema: Mapping[str, Any]) -> dict[str, Any]:
             or (name == "minItems" and value in (0, 1))
         ):
             result[name] = deepcopy(value)
-        else:
+        elif name != "$schema":  # names the dialect, limits nothing
             rest[name] = value
     if "$ref" in result:
         return {name: result[name] for name in ("$defs", "$ref") if name in result}

@@ -62,7 +62,7 @@ def lock_path() -> Path | None:
 def locked(path: Path | None = None) -> Mapping[str, Mapping[str, str]]:
     """What a lock file (the one in force) pins: provider -> tier -> model id. Raises ConfigurationError for no lock file."""
     path = path or lock_path()
-    return {} if path is None else _read(path, path.stat().st_mtime_ns)
+    return {} if path is None else _read(path.resolve(), path.stat().st_mtime_ns)
 
 
 @lru_cache(8)
@@ -70,6 +70,8 @@ def _read(path: Path, changed: int) -> Mapping[str, Mapping[str, str]]:
     try:
         found: Any = json.loads(path.read_bytes())
         tiers = {name: {tier: row["model"] for tier, row in rows.items()} for name, rows in found["tiers"].items()}
+        if not all(isinstance(model, str) and model for rows in tiers.values() for model in rows.values()):
+            raise ValueError("a model that is no id")
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise ConfigurationError(f"{path} is no lock file ({exc!r})\nwrite it anew: lazybridge lock") from None
     return cast("Mapping[str, Mapping[str, str]]", tiers)

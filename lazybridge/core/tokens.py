@@ -22,7 +22,7 @@ def at_least(text: str) -> int:
 
 
 def at_most(text: str) -> int:
-    """An upper bound: they work on UTF-8, so that no token is less than a byte; some write composed characters apart."""
+    """An upper bound: they work on UTF-8, so that no token is less than a byte, and some normalise (NFKC) first."""
     if text.isascii():
         return len(text)
     return max(

@@ -348,8 +348,7 @@ class CompletionResponse:
 class StreamChunk:
     """A piece of a streamed answer. The last one alone has `is_final`, `stop_reason`, `usage` and `tool_calls`.
 
-    `response` is set on the final chunk: the whole answer, as `complete` would have returned it. `counted` tells what
-    the vendor has counted so far, for a stream that breaks off.
+    `response` is set on the final chunk: the whole answer, as `complete` would have returned it.
     """
 
     delta: str = ""
@@ -360,7 +359,6 @@ class StreamChunk:
     is_final: bool = False
     model: str | None = None
     response: CompletionResponse | None = field(default=None, repr=False)
-    counted: Callable[[], UsageStats] | None = field(default=None, repr=False, compare=False)
 
     @property
     def receipt(self) -> Receipt | None:

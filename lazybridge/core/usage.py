@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from decimal import Decimal
 
@@ -67,3 +69,8 @@ class UsageStats:
 
 _WORDS = frozenset({"service_tier", "region"})
 _NEVER_PARTLY_KNOWN = frozenset({"input_tokens", "output_tokens", "reported_cost_usd", "cost_usd"})
+
+
+# Who asks sets a list here; the provider's stream appends a function that tells what the vendor has counted so far, so
+# that a stream which breaks off before its first chunk has still been counted.
+counters: ContextVar[list[Callable[[], UsageStats]] | None] = ContextVar("lazybridge_counters", default=None)

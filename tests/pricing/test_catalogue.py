@@ -197,3 +197,31 @@ def test_a_unit_that_nobody_sells_is_refused() -> None:
         lazybridge.register_price("m", input=1, output=1, cache_read=1)
     with pytest.raises(ValueError, match="needs the provider"):
         lazybridge.register_price("*", input=1, output=1)
+
+
+def test_a_future_price_and_one_tier_leave_the_rest_as_it_is() -> None:
+    lazybridge.register_price("gpt-6-luna", input=9, output=9, provider="openai", since=date(2027, 1, 1))
+    lazybridge.register_price("gpt-5-mini", input=9, output=9, provider="openai")
+    assert lazybridge.price("gpt-6-luna", ONE_EACH, at=date(2026, 12, 31)).lines[0].source != "registered"
+    assert lazybridge.price("gpt-6-luna", ONE_EACH, at=date(2027, 1, 1)).lines[0].source == "registered"
+    batch = UsageStats(1_000_000, 0, service_tier="batch")
+    assert lazybridge.price("gpt-5-mini", batch, at=date(2026, 11, 22)).total == Decimal("0.125")
+
+
+def test_a_registered_price_holds_under_every_name_of_the_model() -> None:
+    lazybridge.register_model_alias("prod", "stage", provider="openai")
+    lazybridge.register_model_alias("stage", "gpt-5-mini", provider="openai")
+    lazybridge.register_price("gpt-5-mini", input=7, output=7, provider="openai")
+    for name in ("gpt-5-mini", "gpt-5-mini-2025-08-07", "stage", "prod"):
+        assert lazybridge.price(name, ONE_EACH, provider="openai").total == 14
+    lazybridge.register_model_alias("ring", "round", provider="openai")
+    lazybridge.register_model_alias("round", "ring", provider="openai")
+    assert lazybridge.price("ring", ONE_EACH, provider="openai").total is None
+
+
+@pytest.mark.parametrize("bad", ["2027-01-01", datetime(2027, 1, 1)])
+def test_a_day_is_a_date(bad: object) -> None:
+    with pytest.raises(TypeError, match=r"write since=date\("):
+        lazybridge.register_price("m", input=1, output=1, since=bad)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="is no date"):
+        lazybridge.price("gpt-5", ONE_EACH, at="2026-12-01")  # type: ignore[arg-type]

@@ -64,7 +64,7 @@ def cost(model: str, provider: str = "openai") -> float | None:
 def test_a_vendor_without_a_table_is_priced_by_the_installed_package() -> None:
     found = lazybridge.price("MiniMax-M2", MILLION, provider="minimax")
     assert found.status == "exact"
-    assert found.lines[0].source == "genai-prices 0.2.3"
+    assert (found.lines[0].source, found.lines[0].as_of) == ("genai-prices 0.2.3", tables.origin()["as_of"])
     assert cost("minimax-m2-turbo-extra", "minimax") is None
 
 

@@ -148,3 +148,32 @@ def test_inference_kept_in_the_us_costs_a_tenth_more(region: str | None) -> None
     assert found.total == (Decimal("14.4") if region == "us" else Decimal(14))
     old = lazybridge.price("claude-haiku-4-5", UsageStats(1_000_000, 0, region=region))
     assert old.total == 1
+
+
+_READ = {"input_tokens", "cached_input_tokens", "cache_write_tokens", "cache_write_1h_tokens", "audio_input_tokens", "cached_audio_tokens", "image_input_tokens", "cached_image_tokens"}  # fmt: skip
+_WROTE = {"output_tokens", "thinking_tokens", "audio_output_tokens", "image_output_tokens"}
+
+
+@given(
+    st.sampled_from(IDS),
+    st.lists(st.integers(0, 30), min_size=11, max_size=11),
+)
+def test_every_token_stands_in_one_line(model: tuple[str, str], counts: list[int]) -> None:
+    """Whatever parts the vendor names, and however they overlap."""
+    read, wrote, cached, written, hour, audio, heard, image, thinking, spoken, drawn = counts
+    usage = UsageStats(
+        read, wrote, cached_input_tokens=cached, cache_write_tokens=written, cache_write_1h_tokens=hour,
+        audio_input_tokens=audio, cached_audio_tokens=heard or None, image_input_tokens=image,
+        thinking_tokens=thinking, audio_output_tokens=spoken, image_output_tokens=drawn,
+    )  # fmt: skip
+    found = receipt(catalogue.profile(*model), usage)
+    if found.status != "exact":
+        return
+    assert sum(line.quantity for line in found.lines if line.unit in _READ) == read
+    assert sum(line.quantity for line in found.lines if line.unit in _WROTE) == wrote
+    assert all(line.quantity >= 0 for line in found.lines)
+
+
+@pytest.mark.parametrize("bad", [{"web_searches": -3}, {"thinking_tokens": -5}, {"reported_cost_usd": -1}, {"reported_cost_usd": "nan"}])  # fmt: skip
+def test_counts_and_costs_that_make_no_sense_are_unknown(bad: dict[str, Any]) -> None:
+    assert lazybridge.price("claude-haiku-5-5", UsageStats(10, 10, **bad)).status == "unknown"

@@ -428,3 +428,15 @@ def test_a_streamed_answer_is_the_whole_one() -> None:
         *end("tool_use"),
     )
     assert streamed == WIRE.from_sdk_response(answer(THINKING, TEXT, CALL, stop_reason="tool_use"))
+
+
+def test_a_part_of_the_system_text_may_be_cached() -> None:
+    rules = Message(Role.SYSTEM, (TextContent("long rules", cache="1h"), TextContent("a word more")))
+    request = CompletionRequest((rules, Message.user("hi")), system="short")
+    body = WIRE.to_sdk_kwargs(request, catalogue.profile("anthropic", "claude-haiku-5-5"), stream=False).body
+    assert body["system"] == [
+        {"type": "text", "text": "short"},
+        {"type": "text", "text": "long rules", "cache_control": {"type": "ephemeral", "ttl": "1h"}},
+        {"type": "text", "text": "a word more"},
+    ]
+    assert [message["role"] for message in body["messages"]] == ["user"]

@@ -11,10 +11,10 @@ from dataclasses import replace
 from functools import lru_cache
 
 from lazybridge.core.catalogue import registered, tables
-from lazybridge.core.catalogue.rows import STANDARD, ModelProfile, Price, Rates, utc
+from lazybridge.core.catalogue.rows import STANDARD, STANDARD_TIERS, ModelProfile, Price, Rates, utc
 
 __all__ = [
-    "STANDARD", "ModelProfile", "Price", "Rates", "anywhere", "ids", "profile", "rows", "spellings", "utc", "without_date",
+    "STANDARD", "STANDARD_TIERS", "ModelProfile", "Price", "Rates", "anywhere", "ids", "profile", "rows", "spellings", "utc", "without_date",
 ]  # fmt: skip
 
 # `-20251001` (Anthropic), `-2026-03-17` (OpenAI), `@20251001` (Vertex): a dated snapshot of a model shares its row.
@@ -43,8 +43,11 @@ def profile(vendor: str, model: str) -> ModelProfile:
     """The row of a model: by its exact id, a registered or known alias, or the id minus a dated suffix; an empty row
     for any other. The price that a user registered for it stands in place of the table's."""
     name = tables.name_of(vendor)
-    found = _found(name, registered.alias_of(vendor, model), tables.version())
-    return registered.priced(found, name, tuple(spellings(name, model))) if registered.any_price() else found
+    meant = registered.alias_of(vendor, model)
+    found = _found(name, meant, tables.version())
+    if not registered.any_price():
+        return found
+    return registered.priced(found, name, (*spellings(name, model), *spellings(name, meant), found.id.lower()))
 
 
 @lru_cache(4096)

@@ -25,7 +25,7 @@ SELLS = {
 }
 # Google's price page has one line for text, image, video and audio where it has none for audio alone
 # (https://ai.google.dev/gemini-api/docs/pricing, read 2026-11-22).
-HEARS_AT_THE_PRICE_OF_TEXT = ("google",)
+HEARS_AT_THE_PRICE_OF_TEXT = {"google": "gemini-"}
 _PRICE_FIELDS = frozenset({"since", "hours", "weekdays", "above", "source", "as_of", "verified"})
 _KEYS = frozenset({"vendor", "models", "tier"})
 
@@ -55,8 +55,8 @@ def tables() -> dict[str, dict[str, Any]]:
             row = made[entry["vendor"]].setdefault(id, {})
             row.update(facts)
             row["sources"] = sorted({*row.get("sources", ()), f"{entry['source']}, {entry['as_of']}"})
-    for vendor in HEARS_AT_THE_PRICE_OF_TEXT:
-        for row in made[vendor].values():
+    for vendor, prefix in HEARS_AT_THE_PRICE_OF_TEXT.items():
+        for row in (row for id, row in made[vendor].items() if id.startswith(prefix)):
             for period in (period for periods in row.get("prices", {}).values() for period in periods):
                 for rates in (period["rates"], *(rates for _, rates in period.get("above", ()))):
                     _hear(rates)

@@ -49,9 +49,9 @@ def add_installed(vendor: str) -> bool:
     known = {name for id in tables.ids(vendor) for name in (id, *getattr(tables.row(vendor, id), "aliases", ()))}
     new = {id: row for id, row in rows(providers, vendor).items() if id not in known}
     if new:
-        tables.put_behind(
-            vendor, {"source": f"genai-prices {version}", "as_of": date.today().isoformat(), "models": new}
-        )
+        shipped = tables.origin()  # how old the data of another version is, is not known
+        as_of = shipped["as_of"] if shipped["source"] == f"genai-prices {version}" else ""
+        tables.put_behind(vendor, {"source": f"genai-prices {version}", "as_of": as_of, "models": new})
     return bool(new)
 
 

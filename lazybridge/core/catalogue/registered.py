@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 
-from lazybridge.core.catalogue.rows import STANDARD, ModelProfile, Price
+from lazybridge.core.catalogue.rows import STANDARD, STANDARD_TIERS, ModelProfile, Price
 from lazybridge.core.catalogue.tables import name_of
 
 Amount = str | int | float | Decimal
@@ -44,10 +44,13 @@ def register_price(
         raise ValueError('register_price needs a model id, or "*" with provider=')
     if model == "*" and provider is None:
         raise ValueError('register_price("*") needs the provider whose models it prices\nwrite provider="name"')
+    if since is not None and (not isinstance(since, date) or isinstance(since, datetime)):
+        raise TypeError(f"since={since!r} is no day\nwrite since=date(2027, 1, 1)")
     base = _rates({"input": input, "output": output, **rates})
     lines = tuple((tokens, {**base, **_rates(dearer)}) for tokens, dearer in sorted((above or {}).items()))
     day = date.today().isoformat()
     price = Price(base, lines, since=since, source=source, as_of=day)
+    tier = STANDARD if tier in STANDARD_TIERS else tier
     tiers = _prices.setdefault((_vendor(provider), model.lower()), {})
     others = [other for other in tiers.get(tier, ()) if other.since != since]
     tiers[tier] = tuple(sorted([*others, price], key=lambda period: period.since or date.min))
@@ -78,22 +81,35 @@ def has(vendor: str, model: str) -> bool:
 
 
 def alias_of(vendor: str, model: str) -> str:
-    """The model that a registered alias stands for; any other id is itself."""
-    if not _aliases:
-        return model
-    id = model.lower()
-    return _aliases.get((name_of(vendor), id)) or _aliases.get((_ANY, id)) or model
+    """The model that a registered alias stands for, also of an alias; any other id is itself."""
+    seen: set[str] = set()
+    while _aliases and model.lower() not in seen:
+        seen.add(model.lower())
+        model = _aliases.get((name_of(vendor), model.lower())) or _aliases.get((_ANY, model.lower())) or model
+    return model
 
 
 def priced(found: ModelProfile, vendor: str, spelt: tuple[str, ...]) -> ModelProfile:
-    """The row with the registered price of the model (its id as `spelt`, the exact one first) in place of its own."""
+    """The row with the registered prices of the model (its id as `spelt`, the exact one first) over its own.
+
+    A service tier that nobody registered keeps the row's prices, and so does the time before the first registered one.
+    """
     for id in spelt:
         for key in ((vendor, id), (_ANY, id)):
             if key in _prices:
-                return replace(found, prices=_prices[key], unpriced=None)
+                table = found.prices or {}
+                tiers = {tier: _over(table.get(tier, ()), periods) for tier, periods in _prices[key].items()}
+                return replace(found, prices={**table, **tiers}, unpriced=None)
     if found.prices is None and (vendor, "*") in _prices:
         return replace(found, prices=_prices[vendor, "*"], unpriced=None)
     return found
+
+
+def _over(table: tuple[Price, ...], own: tuple[Price, ...]) -> tuple[Price, ...]:
+    first = own[0].since
+    if first is None:
+        return own
+    return (*(period for period in table if period.since is None or period.since < first), *own)
 
 
 def _vendor(provider: str | None) -> str:

@@ -10,6 +10,8 @@ from typing import Literal
 
 Rates = Mapping[str, Decimal]
 STANDARD = "standard"
+# The words for the ordinary tier, as served: OpenAI says "default", Anthropic "standard", Groq "on_demand".
+STANDARD_TIERS = frozenset({None, "", "default", "standard", "on_demand"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class ModelProfile:
         periods = (self.prices or {}).get(tier)
         if not periods:
             return None
-        if len(periods) == 1 and periods[0].since is None and periods[0].hours is None:
+        if len(periods) == 1 and periods[0].since is None and periods[0].hours is None and not periods[0].weekdays:
             return periods[0]
         moment = utc(at)
         for period in reversed(periods):

@@ -51,6 +51,12 @@ def is_vendor(name: str) -> bool:
     return name_of(name) in vendors()
 
 
+def origin() -> dict[str, str]:
+    """`source` and `as_of` of the shipped tables."""
+    table = _shipped("openai")
+    return {"source": table["source"], "as_of": table["as_of"]}
+
+
 def version() -> int:
     """Grows each time newer tables replace some of the shipped ones."""
     return _version

@@ -24,6 +24,7 @@ from lazybridge.core.providers.adjusting import announce
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.providers.costing import receipt_for
 from lazybridge.core.types import CompletionRequest, CompletionResponse, RawAnswer, StreamChunk, UsageStats
+from lazybridge.core.usage import counters
 from lazybridge.core.wire import Accumulator, SDKCall, Wire
 
 
@@ -115,13 +116,12 @@ class SDKProvider(Closing, BaseProvider):
         """The answer in pieces; closing the generator closes the connection."""
         at = _end_of(request)
         wire, call = self._translate(request, stream=True)
-        state, client = wire.accumulator(), self._sync_client()
+        state, client = _watched(wire.accumulator()), self._sync_client()
         arguments = _arguments(request, call, at, self._stream_class(False))
         with closing(client.post(wire.path, **arguments)) as events, cut_off(events.response, at):
             for event in events:
                 chunk = state.feed(event)
                 if chunk is not None:
-                    chunk.counted = state.counted
                     yield chunk
                 if state.done:
                     break
@@ -132,13 +132,12 @@ class SDKProvider(Closing, BaseProvider):
         """`stream`, on the running event loop."""
         at = _end_of(request)
         wire, call = self._translate(request, stream=True)
-        state, client = wire.accumulator(), await self._loop_clients.get()
+        state, client = _watched(wire.accumulator()), await self._loop_clients.get()
         arguments = _arguments(request, call, at, self._stream_class(True))
         async with AsyncClosed(await client.post(wire.path, **arguments)) as events:
             async for event in events:
                 chunk = state.feed(event)
                 if chunk is not None:
-                    chunk.counted = state.counted
                     yield chunk
                 if state.done:
                     break
@@ -169,7 +168,7 @@ class SDKProvider(Closing, BaseProvider):
 
     def _profile(self, model: str, request: CompletionRequest) -> ModelProfile:
         """The catalogue's row, and what a subclass says instead."""
-        row = catalogue.profile(self.name, model)
+        row = catalogue.profile(self.vendor_name(), model)
         said: dict[str, Any] = {}
         if request.max_tokens is None and self._overrides("get_default_max_tokens"):
             said["max_output_tokens"] = self.get_default_max_tokens(model)
@@ -222,24 +221,26 @@ class SDKProvider(Closing, BaseProvider):
 
     def _compute_cost(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
         """USD for plain tokens by the catalogue; a call is priced with all its token classes."""
-        return pricing.receipt(catalogue.profile(self.name, model), UsageStats(input_tokens, output_tokens)).cost_usd
+        return pricing.receipt(
+            catalogue.profile(self.vendor_name(), model), UsageStats(input_tokens, output_tokens)
+        ).cost_usd
 
     def get_default_max_tokens(self, model: str | None = None) -> int:
         """The model's own output limit, by the catalogue."""
         return self._row(model).max_output_tokens or super().get_default_max_tokens(model)
 
     def _row(self, model: str | None) -> ModelProfile:
-        return catalogue.profile(self.name, self.resolve_tier(model or self.model or self.default_model))
+        return catalogue.profile(self.vendor_name(), self.resolve_tier(model or self.model or self.default_model))
 
     @classmethod
     def supports_vision(cls, model: str | None = None) -> bool:
         """Whether the catalogue says that a model takes images."""
-        return catalogue.profile(cls.name, cls.resolve_tier(model or cls.default_model)).vision is True
+        return catalogue.profile(cls.vendor_name(), cls.resolve_tier(model or cls.default_model)).vision is True
 
     @classmethod
     def supports_audio(cls, model: str | None = None) -> bool:
         """Whether the catalogue says that a model takes audio."""
-        return catalogue.profile(cls.name, cls.resolve_tier(model or cls.default_model)).audio is True
+        return catalogue.profile(cls.vendor_name(), cls.resolve_tier(model or cls.default_model)).audio is True
 
     # --- lifecycle --------------------------------------------------------------------------------------------------
 
@@ -263,6 +264,14 @@ class SDKProvider(Closing, BaseProvider):
         self._finalizer = None
         self._client_lock = threading.Lock()
         self._loop_clients = LoopClients(partial(self._make_client, asynchronous=True))
+
+
+def _watched(state: Accumulator) -> Accumulator:
+    """Let whoever asked see what the vendor has counted, should the stream break off."""
+    asked = counters.get()
+    if asked is not None:
+        asked.append(state.counted)
+    return state
 
 
 def _end_of(request: CompletionRequest) -> float | None:

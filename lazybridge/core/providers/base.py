@@ -64,6 +64,14 @@ class BaseProvider(ABC):
         """The name that routing knows this class by: its own `name`, else the class name without "Provider", in lower case."""
         return cls.__dict__.get("name") or cls.__name__.removesuffix("Provider").lower()
 
+    @classmethod
+    def vendor_name(cls) -> str:
+        """Whose models these are, by the catalogue: the built-in class's name, also for what is derived from one."""
+        for parent in cls.__mro__:
+            if parent.__module__.startswith("lazybridge.") and parent.__dict__.get("name"):
+                return str(parent.__dict__["name"])
+        return cls.registered_name()
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}(model={self.model or self.default_model!r})"
 

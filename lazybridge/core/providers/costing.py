@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import warnings
 from datetime import UTC, datetime
-from decimal import Decimal
 
 from lazybridge.core import catalogue, pricing
 from lazybridge.core.catalogue import registered
 from lazybridge.core.providers.base import BaseProvider
-from lazybridge.core.receipt import FREE, Line, Receipt, receipt_of, unknown
+from lazybridge.core.receipt import FREE, Receipt, stated, unknown
 from lazybridge.core.usage import UsageStats
 
 
@@ -25,16 +24,19 @@ def receipt_for(provider: BaseProvider, model: str, usage: UsageStats, began: fl
         return FREE
     name = provider.registered_name()
     if not provider._adjusts_itself and usage.cost_usd is not None:
-        return _one(Decimal(str(usage.cost_usd)), model, f"reported by {name}")
+        return stated(usage.cost_usd, model, f"reported by {name}")
     return pricing.receipt(priced_profile(provider, model), usage, datetime.fromtimestamp(began, UTC))
 
 
 def priced_profile(provider: BaseProvider, model: str) -> catalogue.ModelProfile:
-    """The row that a provider's answers are priced by: the catalogue's for a built-in, else registered prices alone."""
+    """The row that a provider's answers are priced by: that of its vendor for a built-in and what is derived from one,
+    else a bare one; and whatever was registered for it."""
     name = provider.registered_name()
-    if provider._adjusts_itself:
-        return catalogue.profile(name, model)
-    return registered.priced(catalogue.ModelProfile(model, name), name, tuple(catalogue.spellings(name, model)))
+    vendor = provider.vendor_name()
+    row = catalogue.profile(vendor, model) if provider._adjusts_itself else catalogue.ModelProfile(model, name)
+    if name == vendor and provider._adjusts_itself:
+        return row
+    return registered.priced(row, name, tuple(catalogue.spellings(name, model)))
 
 
 def computes(provider: BaseProvider) -> bool:
@@ -45,7 +47,7 @@ def computes(provider: BaseProvider) -> bool:
 def _computed(provider: BaseProvider, model: str, usage: UsageStats) -> Receipt:
     name = f"{type(provider).__name__}._compute_cost"
     if usage.cost_usd:
-        return _one(Decimal(str(usage.cost_usd)), model, name)
+        return stated(usage.cost_usd, model, name)
     if usage.input_tokens is None or usage.output_tokens is None:
         return unknown("the provider did not say how many tokens there were")
     try:
@@ -53,8 +55,4 @@ def _computed(provider: BaseProvider, model: str, usage: UsageStats) -> Receipt:
     except Exception as exc:  # a price table without this model must not cost the answer that is there
         warnings.warn(f"{name} failed: {exc!r}", UserWarning, stacklevel=2)
         return unknown(f"{name} failed: {exc!r}")
-    return unknown(f"{name} knows no price of {model}") if cost is None else _one(Decimal(str(cost)), model, name)
-
-
-def _one(cost: Decimal, model: str, source: str) -> Receipt:
-    return receipt_of([Line("requests", 1, cost, 1, cost, model, source=source)])
+    return unknown(f"{name} knows no price of {model}") if cost is None else stated(cost, model, name)

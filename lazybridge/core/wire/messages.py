@@ -58,8 +58,9 @@ class MessagesWire:
             "max_tokens": max_tokens,
             "messages": self._messages(request, adjust),
         }
-        if request.system_text is not None:
-            body["system"] = request.system_text
+        system = _system(request)
+        if system is not None:
+            body["system"] = system
         if request.stop:
             body["stop_sequences"] = list(request.stop)
         body |= _thinking(request, model, max_tokens, adjust)
@@ -119,6 +120,22 @@ class MessagesWire:
     def accumulator(self) -> MessagesAccumulator:
         """A fresh fold of `message_*` and `content_block_*` events."""
         return MessagesAccumulator(self.vendor)
+
+
+def _system(request: CompletionRequest) -> str | list[dict[str, Any]] | None:
+    """The system text; as blocks where a part of it is marked as the end of a prefix worth caching."""
+    contents = [message.content for message in request.messages if message.role is SYSTEM]
+    blocks = [block for content in contents if not isinstance(content, str) for block in content]
+    if not any(block.cache for block in blocks):
+        return request.system_text
+    parts = [TextContent(request.system)] if request.system else []
+    for content in contents:
+        said = [TextContent(content)] if isinstance(content, str) else content
+        parts += [block for block in said if isinstance(block, TextContent) and block.text]
+    return [
+        {"type": "text", "text": part.text, **({"cache_control": _cache_control(part.cache)} if part.cache else {})}
+        for part in parts
+    ]
 
 
 def _thinking(request: CompletionRequest, model: ModelProfile, max_tokens: int, adjust: Adjuster) -> dict[str, Any]:

@@ -127,7 +127,9 @@ class ResponsesWire:
         """What a `response` object says."""
         status = raw.get("status")
         if raw.get("error") or status == "failed":
-            raise error_in_body(raw.get("error") or {}, provider=self.vendor, model=raw.get("model"))
+            error = error_in_body(raw.get("error") or {}, provider=self.vendor, model=raw.get("model"))
+            error.usage = usage_of(raw) if raw.get("usage") else None
+            raise error
         output = list(raw.get("output") or [])
         texts, refusals = _texts(output)
         refusal = joined(refusals)
