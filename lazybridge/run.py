@@ -128,7 +128,8 @@ class Run:
         error = from_exception(exc, provider=self.provider_name, model=model, secrets=self._secrets(request))
         attempt.status_code, attempt.error, attempt.request_id = error.status_code, error.kind, error.request_id
         error.partial_text = error.partial_text or self.arrived.text
-        if error.status_code is None and not error.never_sent:
+        # A vendor that refuses what its model wrote has worked for it.
+        if (error.status_code is None or error.partial_text) and not error.never_sent:
             self._broke_off(attempt, request, f"the call broke off ({error.kind})")
         self._settle(attempt)
         asked = self.provider.is_retryable(exc)
