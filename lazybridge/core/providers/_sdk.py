@@ -40,6 +40,7 @@ class SDKProvider(Closing, BaseProvider):
     url_variable: ClassVar[str]
     request_id_header: ClassVar[str] = "x-request-id"
     http_library: ClassVar[str] = "httpx2"
+    calls_for_key: ClassVar[bool] = True
     _adjusts_itself = True
     _client: Any = None
     _client_lock: threading.Lock
@@ -68,7 +69,7 @@ class SDKProvider(Closing, BaseProvider):
         if importlib.util.find_spec(self.sdk) is None:
             raise ConfigurationError(f'the package {self.sdk} is not installed\npip install "lazybridge[{self.name}]"')
         for option, value in (("api_key", self.api_key), ("base_url", base_url)):
-            if value is not None and not isinstance(value, str) and not callable(value):
+            if value is not None and not isinstance(value, str) and not (callable(value) and self.calls_for_key):
                 raise ConfigurationError(f"{option} is a {type(value).__name__}\n{option} is a text")
         self.base_url = base_url
         if not self._has_credentials():

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.providers._clients import async_http_client, http_client
 from lazybridge.core.providers._sdk import SDKProvider
 from lazybridge.core.types import CompletionRequest
@@ -16,7 +15,7 @@ from lazybridge.core.wire.chat import ChatWire
 # https://fal.ai/models/openrouter/router/openai/v1/chat/completions/api, as quoted by third parties, read 2026-11-22.
 _PATH = "openrouter/router/openai/v1"
 # `max_tokens` is the word of OpenRouter, which answers behind the router (recorded requests).
-_WIRE = ChatWire(vendor="fal", max_tokens_field="max_tokens")
+WIRE = ChatWire(vendor="fal", max_tokens_field="max_tokens")
 # What the openai SDK takes from the environment is meant for OpenAI.
 _OPENAI_HEADERS = ("OpenAI-Organization", "OpenAI-Project")
 
@@ -26,6 +25,7 @@ class FalProvider(SDKProvider):
 
     name = "fal"
     sdk = "openai"
+    calls_for_key = False
     key_variable = "FAL_KEY"
     url_variable = "FAL_RUN_HOST"
     default_model = "openai/gpt-6.1-terra"
@@ -44,11 +44,6 @@ class FalProvider(SDKProvider):
         "openai/gpt-6-luna": ["google/gemini-3.8-flash"],
     }
 
-    def _init_client(self, **kwargs: Any) -> None:
-        super()._init_client(**kwargs)
-        if callable(self.api_key):
-            raise ConfigurationError("api_key is a function\napi_key is a text for fal")
-
     def _environment_key(self) -> str | None:
         id, secret = os.environ.get("FAL_KEY_ID"), os.environ.get("FAL_KEY_SECRET")
         return super()._environment_key() or (f"{id}:{secret}" if id and secret else None)
@@ -57,7 +52,7 @@ class FalProvider(SDKProvider):
         return self.base_url  # FAL_RUN_HOST names another host of fal's, which wants the key all the same
 
     def _wire(self, request: CompletionRequest) -> Wire:
-        return _WIRE
+        return WIRE
 
     def _make_client(self, asynchronous: bool) -> Any:
         import openai

@@ -14,7 +14,7 @@ from lazybridge.core.wire.chat import ChatWire
 # Read 2026-11-22: groq 1.7.0 `types/chat/completion_create_params.py` (what it takes, what "is not yet supported by any
 # of our models", media), https://console.groq.com/docs/openai (what is a 400), https://github.com/vercel/ai/pull/16540
 # (no output schema beside tools), recorded exchanges (`reasoning_format` of gpt-oss, `stream_options`).
-_WIRE = ChatWire(
+WIRE = ChatWire(
     vendor="groq",
     path="/openai/v1/chat/completions",
     schema_beside_tools=False,
@@ -42,6 +42,7 @@ class GroqProvider(SDKProvider):
     name = "groq"
     sdk = "groq"
     http_library = "httpx"
+    calls_for_key = False
     key_variable = "GROQ_API_KEY"
     url_variable = "GROQ_BASE_URL"
     default_model = "openai/gpt-oss-120b"
@@ -60,7 +61,7 @@ class GroqProvider(SDKProvider):
     }
 
     def _wire(self, request: CompletionRequest) -> Wire:
-        return _WIRE
+        return WIRE
 
     def _make_client(self, asynchronous: bool) -> Any:
         import groq

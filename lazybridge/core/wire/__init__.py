@@ -167,7 +167,8 @@ class Adjuster:
         """Whether this model is known not to take images, audio or documents; the block is then left out."""
         known = {"image": self.model.vision, "audio": self.model.audio, "document": self.model.documents}[kind]
         if known is False or kind in self.refused:
-            self.add(kind, f"{self.model.id} cannot take {kind} input; it was left out")
+            who = self.model.id if known is False else "this API"
+            self.add(kind, f"{who} cannot take {kind} input; it was left out")
             return True
         return False
 
