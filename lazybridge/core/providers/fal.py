@@ -57,7 +57,7 @@ class FalProvider(SDKProvider):
     def _make_client(self, asynchronous: bool) -> Any:
         import openai
 
-        key = self.api_key or self._environment_key()
+        key = self.api_key or self._environment_key() or "no-key"  # the SDK refuses to call without the header
         lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
         names = (*_OPENAI_HEADERS, *(line.partition(":")[0].strip() for line in lines if ":" in line))
         options: dict[str, Any] = {
@@ -65,7 +65,7 @@ class FalProvider(SDKProvider):
             "base_url": self.base_url or f"https://{os.environ.get(self.url_variable) or 'fal.run'}/{_PATH}",
             "default_headers": {
                 **dict.fromkeys(names, openai.omit),
-                "Authorization": f"Key {key}" if key else openai.omit,
+                "Authorization": f"Key {key}",
             },
             "max_retries": 0,
         }
