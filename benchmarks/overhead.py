@@ -340,11 +340,10 @@ class PostSubject(SDKSubject):
 def _body(family: Family, long: bool, stream: bool) -> dict[str, Any]:
     from lazybridge import CompletionRequest
     from lazybridge.core import catalogue
+    from lazybridge.core.providers.groq import WIRE
     from lazybridge.core.wire.chat import ChatWire
     from lazybridge.core.wire.messages import MessagesWire
     from lazybridge.core.wire.responses import ResponsesWire
-
-    from lazybridge.core.providers.groq import WIRE
 
     wire: Any = {
         "/responses": ResponsesWire(),

@@ -36,7 +36,7 @@ async def test_the_key_travels_in_fals_own_header_alone(
     monkeypatch.setenv("OPENAI_ORG_ID", "org-of-openai")
     monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-of-openai")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/of-openai")
-    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "Authorization: of-openai\nX-Gateway: of-openai")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "authorization: of-openai\nX-Gateway: of-openai")
     provider.complete(asking())
     list(provider.stream(asking()))
     await provider.acomplete(asking())

@@ -96,6 +96,14 @@ def test_a_stream_says_which_tier_served(provider: GroqProvider) -> None:
     assert final.cost_usd is not None
 
 
+@pytest.mark.parametrize(("tier", "known"), [("flex", True), ("performance", False)])
+def test_flex_costs_what_on_demand_costs_and_performance_is_not_known(
+    provider: GroqProvider, vendor: FakeVendor, tier: str, known: bool
+) -> None:
+    vendor.fail(Fault(status=200, body={**answering(), "service_tier": tier}))
+    assert provider.complete(asking(service_tier=tier)).cost_usd == (0.00021 if known else None)
+
+
 def test_thinking_goes_back_in_a_tool_turn_and_to_no_model_that_does_not_think(vendor: FakeVendor) -> None:
     def look(city: str) -> str:
         """Look."""

@@ -59,12 +59,12 @@ class FalProvider(SDKProvider):
 
         key = self.api_key or self._environment_key() or "no-key"  # the SDK refuses to call without the header
         lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
-        names = (*_OPENAI_HEADERS, *(line.partition(":")[0].strip() for line in lines if ":" in line))
+        names = [*_OPENAI_HEADERS, *(line.partition(":")[0].strip() for line in lines if ":" in line)]
         options: dict[str, Any] = {
             "api_key": "not-used",  # the SDK would send it as a bearer token; fal wants a header of its own
             "base_url": self.base_url or f"https://{os.environ.get(self.url_variable) or 'fal.run'}/{_PATH}",
             "default_headers": {
-                **dict.fromkeys(names, openai.omit),
+                **{name: openai.omit for name in names if name.lower() != "authorization"},
                 "Authorization": f"Key {key}",
             },
             "max_retries": 0,
