@@ -35,7 +35,7 @@ HERE = Path(__file__).resolve().parent
 IN_FLIGHT = 100
 BASELINE = "SDK typed"
 # Variables that would send the workers elsewhere than to the loopback server; proxies go as well.
-_FOREIGN = ("OPENAI_", "ANTHROPIC_")
+_FOREIGN = ("OPENAI_", "ANTHROPIC_", "GROQ_")
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,16 @@ class Family:
         return f"{server}/v1" if self.sdk == "openai" else server
 
 
+def _groq_create(client: Any) -> Callable[..., Any]:
+    """The typed call; it has no parameter for `stream_options`."""
+
+    def create(*, stream_options: Any = None, **body: Any) -> Any:
+        more = {} if stream_options is None else {"extra_body": {"stream_options": stream_options}}
+        return client.chat.completions.create(**body, **more)
+
+    return create
+
+
 FAMILIES = {
     family.name: family
     for family in (
@@ -160,6 +170,16 @@ FAMILIES = {
             delta=lambda event: (
                 event.delta.text if event.type == "content_block_delta" and event.delta.type == "text_delta" else ""
             ),
+        ),
+        Family(
+            "groq",
+            "groq",
+            OPENAI_MODEL,
+            "/openai/v1/chat/completions",
+            {},
+            create=_groq_create,
+            text=lambda answer: answer.choices[0].message.content,
+            delta=lambda event: (event.choices[0].delta.content or "") if event.choices else "",
         ),
     )
 }
@@ -257,6 +277,8 @@ class SDKSubject:
         self.family, self.sdk = family, sdk
         if family.sdk == "openai":
             self.client, make_async = sdk.OpenAI(**arguments), sdk.AsyncOpenAI
+        elif family.sdk == "groq":
+            self.client, make_async = sdk.Groq(**arguments), sdk.AsyncGroq
         else:
             self.client, make_async = sdk.Anthropic(**arguments), sdk.AsyncAnthropic
         transport = {"http_client": sdk.DefaultAioHttpClient()} if aiohttp else {}
@@ -318,13 +340,17 @@ class PostSubject(SDKSubject):
 def _body(family: Family, long: bool, stream: bool) -> dict[str, Any]:
     from lazybridge import CompletionRequest
     from lazybridge.core import catalogue
+    from lazybridge.core.providers.groq import WIRE
     from lazybridge.core.wire.chat import ChatWire
     from lazybridge.core.wire.messages import MessagesWire
     from lazybridge.core.wire.responses import ResponsesWire
 
-    wire: Any = {"/responses": ResponsesWire, "/chat/completions": ChatWire, "/v1/messages": MessagesWire}[
-        family.path
-    ]()
+    wire: Any = {
+        "/responses": ResponsesWire(),
+        "/chat/completions": ChatWire(),
+        "/v1/messages": MessagesWire(),
+        "/openai/v1/chat/completions": WIRE,
+    }[family.path]
     messages, tools = conversation(long)
     request = CompletionRequest(tuple(messages), max_tokens=1024, tools=tuple(tools))
     body: dict[str, Any] = wire.to_sdk_kwargs(request, catalogue.profile(family.sdk, family.model), stream).body

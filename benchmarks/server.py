@@ -207,6 +207,7 @@ ANSWERS: dict[bytes, tuple[bytes, bytes]] = {
     b"/v1/responses": (_whole(responses_whole()), _streamed(responses_events(), named=True)),
     b"/v1/messages": (_whole(messages_whole()), _streamed(messages_events(), named=True)),
 }
+ANSWERS[b"/openai/v1/chat/completions"] = ANSWERS[b"/v1/chat/completions"]  # Groq's path
 
 
 class Connection(asyncio.Protocol):

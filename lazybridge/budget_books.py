@@ -16,7 +16,7 @@ from lazybridge.core.receipt import MONEY
 
 _ZERO = Decimal(0)
 # Seconds that a fork waits for the threads that are inside a book.
-_FORK_SECONDS = 1.0
+_FORK_SECONDS = 5.0
 
 
 class State(NamedTuple):
@@ -94,6 +94,9 @@ class SettlingBook:
         """The only one in this book, with nothing queued left over when it is left."""
         if _here.inside:
             raise LazyBridgeError("a signal handler or finalizer cannot use a budget while its thread is inside one")
+        if _forking:  # a lock is not fair: who comes later would be served first
+            with _FORKING:
+                pass
         try:
             with _inside(), self._lock:
                 yield
@@ -104,7 +107,7 @@ class SettlingBook:
     def _flush(self) -> None:
         """Book what is queued, unless somebody is in the book: that one looks again when leaving."""
         booked = True
-        while booked and self._waiting:
+        while booked and self._waiting and not _forking:
             with _inside():
                 if not self._lock.acquire(blocking=False):
                     return
@@ -175,19 +178,24 @@ class MemoryBook(SettlingBook):
 
 _books: weakref.WeakSet[SettlingBook] = weakref.WeakSet()
 _FORKING = threading.RLock()
+_forking = False
 _held: list[threading.Lock] = []
 
 
 def _before_fork() -> None:
     """SQLite's own locks are copied as they are: so nobody is inside a book meanwhile, if that can be had soon."""
+    global _forking
     _FORKING.acquire()
+    _forking = True
     if not _here.inside:
         _held.extend(book._lock for book in list(_books) if book._lock.acquire(timeout=_FORK_SECONDS))
 
 
 def _after_fork_in_parent() -> None:
+    global _forking
     while _held:
         _held.pop().release()
+    _forking = False
     with suppress(RuntimeError):  # a server that forks in C may not have called what comes before
         _FORKING.release()
     for book in list(_books):
@@ -196,8 +204,8 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    global _FORKING
-    _FORKING = threading.RLock()
+    global _FORKING, _forking
+    _FORKING, _forking = threading.RLock(), False
     _held.clear()
     _here.inside = False
     _here.later.clear()

@@ -136,7 +136,8 @@ class Run:
         error.partial_text = error.partial_text or self.arrived.text
         if error.usage is not None:
             attempt.usage, attempt.receipt = error.usage, self._priced(attempt, error.usage)
-        elif self.arrived.text or (error.status_code in _MAY_HAVE_WORKED and not error.never_sent):
+        # A vendor that refuses what its model wrote has worked for it.
+        elif (error.partial_text or error.status_code in _MAY_HAVE_WORKED) and not error.never_sent:
             self._broke_off(attempt, request, f"the call broke off ({error.kind})")
         self._settle(attempt)
         asked = self.provider.is_retryable(exc)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import anthropic  # noqa: F401  # loaded once, so that no test's clock pays for it
+import groq  # noqa: F401
 import openai  # noqa: F401
 import pytest
 
@@ -39,7 +40,7 @@ def clean_tables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             if hasattr(table, name):
                 monkeypatch.setattr(table, name, dict(getattr(table, name)))
     for name in list(os.environ):
-        if name.endswith(("_API_KEY", "_AUTH_TOKEN", "_BASE_URL")) or name.startswith("LAZYBRIDGE_"):
+        if name.endswith(("_API_KEY", "_AUTH_TOKEN", "_BASE_URL")) or name.startswith(("LAZYBRIDGE_", "FAL_", "GROQ_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("ANTHROPIC_CONFIG_DIR", str(tmp_path / "no-profiles"))
 
@@ -59,9 +60,14 @@ class Kind:
     model: str
     path: str
     options: dict[str, Any]
+    sdk: str = ""
 
     def url(self, base: str) -> str:
-        return base if self.provider == "anthropic" else f"{base}/v1"
+        """The base URL: what the path has before what the SDK adds."""
+        added = {"anthropic": "/v1/messages", "groq": "/openai/v1/chat/completions"}.get(self.provider)
+        if added is None:
+            added = "/responses" if self.path.endswith("/responses") else "/chat/completions"
+        return base + self.path.removesuffix(added)
 
     def build(self, base: str, **more: Any) -> BaseProvider:
         return registry.provider_class(self.provider)(
@@ -82,7 +88,13 @@ KINDS = {
     "responses": Kind("openai", "gpt-4.1-mini", "/v1/responses", {}),
     "chat": Kind("openai", "gpt-4.1-mini", "/v1/chat/completions", {"api": "chat"}),
     "messages": Kind("anthropic", "claude-haiku-4-5", "/v1/messages", {}),
+    "groq": Kind("groq", "qwen/qwen3.8-27b", "/openai/v1/chat/completions", {}),
+    "fal": Kind("fal", "openai/gpt-6-luna", "/openrouter/router/openai/v1/chat/completions", {}, sdk="openai"),
 }
+
+
+# fal tells the price with the answer, not before: what it costs is tests/providers/test_fal.py's.
+PRICED = [name for name in KINDS if name != "fal"]
 
 
 @pytest.fixture(params=list(KINDS))

@@ -113,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self.connection.shutdown(socket.SHUT_RDWR)
         if fault.status is not None:
             return self._send(fault.status, fault.body or error_body(self.path, fault.status), fault.headers)
-        wire = _WIRES[self.path.rsplit("/", 1)[-1]]
+        wire = _WIRES.get(self.path) or _WIRES[self.path.rsplit("/", 1)[-1]]
         events = wire(body, self.vendor.pieces, self.vendor.tool_call)
         if not body.get("stream"):
             return self._drip(events[-1], fault.drip) if fault.drip else self._send(200, events[-1], fault.headers)
@@ -313,4 +313,29 @@ def _messages(body: dict[str, Any], pieces: tuple[str, ...], call: dict[str, Any
     ]
 
 
-_WIRES = {"completions": _chat, "responses": _responses, "messages": _messages}
+def _groq(body: dict[str, Any], pieces: tuple[str, ...], call: dict[str, Any] | None) -> Events:
+    """As recorded: usage comes with the finish reason, under `x_groq` too, and once more with the tier where it is asked for."""
+    events = _chat(body, pieces, call)
+    whole, trailer, finish = events[-1], events[-3][1], events[-4][1]
+    whole |= {"service_tier": "on_demand", "x_groq": {"id": "req_1"}}
+    trailer["service_tier"] = "on_demand"
+    finish |= {"usage": whole["usage"], "x_groq": {"id": "req_1", "usage": whole["usage"]}}
+    if not body.get("stream_options", {}).get("include_usage"):
+        del events[-3]
+    return events
+
+
+def _fal(body: dict[str, Any], pieces: tuple[str, ...], call: dict[str, Any] | None) -> Events:
+    """As OpenRouter answers: with what it cost."""
+    events = _chat(body, pieces, call)
+    events[-1]["usage"]["cost"] = 0.00042
+    return events
+
+
+_WIRES = {
+    "completions": _chat,
+    "responses": _responses,
+    "messages": _messages,
+    "/openai/v1/chat/completions": _groq,
+    "/openrouter/router/openai/v1/chat/completions": _fal,
+}

@@ -36,10 +36,15 @@ from lazybridge.budget import check_budget
 from lazybridge.core.catalogue import registered
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk, UsageStats
-from tests.conftest import KINDS, Kind
+from tests.conftest import KINDS, PRICED, Kind
 from tests.fake_vendor import FakeVendor, Fault
 
 AgentMaker = Callable[..., Agent]
+
+
+@pytest.fixture(params=PRICED)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    return KINDS[request.param]
 
 
 @pytest.fixture(params=["memory", "file"])

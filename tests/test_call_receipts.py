@@ -14,7 +14,7 @@ from lazybridge import Agent, Receipt, StreamTruncated
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.providers.openai import OpenAIProvider
 from lazybridge.core.types import CompletionRequest, CompletionResponse, Message, UsageStats
-from tests.conftest import Kind
+from tests.conftest import KINDS, PRICED, Kind
 from tests.fake_vendor import FakeVendor, Fault
 from tests.test_calls import ScriptedProvider
 
@@ -26,11 +26,18 @@ EXPECTED = {
     "chat": Decimal("0.0000136"),
     # claude-haiku-4-5: $1 in, $0.10 cached, $5 out (https://claude.com/pricing)
     "messages": Decimal("0.0000378"),
+    # qwen/qwen3.8-27b: $0.80 in, $4 out, nothing off for what is cached (https://groq.com/pricing)
+    "groq": Decimal("0.000036"),
 }
 
 
+@pytest.fixture(params=PRICED)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    return KINDS[request.param]
+
+
 def expected(kind: Kind) -> Decimal:
-    return EXPECTED["messages" if kind.provider == "anthropic" else "chat"]
+    return EXPECTED[{"anthropic": "messages", "groq": "groq"}.get(kind.provider, "chat")]
 
 
 def checked(receipt: Receipt | None) -> Decimal | None:
@@ -47,7 +54,7 @@ def test_the_receipt_is_on_the_response_and_the_envelope(agent: Make, kind: Kind
     assert envelope.response is not None
     assert (envelope.response.receipt, envelope.response.cost_usd) == (envelope.metadata.receipt, envelope.metadata.cost_usd)  # fmt: skip
     assert [attempt.receipt for attempt in envelope.metadata.attempts] == [envelope.metadata.receipt]
-    assert {line.model for line in envelope.metadata.receipt.lines} <= {"gpt-4.1-mini", "claude-haiku-4-5"}
+    assert {line.model for line in envelope.metadata.receipt.lines} <= {kind.model}
 
 
 def test_a_stream_s_final_chunk_has_it_too(agent: Make, kind: Kind) -> None:

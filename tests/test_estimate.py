@@ -19,7 +19,7 @@ from lazybridge import Agent, Estimate, Message, NativeTool, ToolCall, Unsupport
 from lazybridge.core import counting, tokens
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk
-from tests.conftest import Kind
+from tests.conftest import KINDS, PRICED, Kind
 from tests.fake_vendor import FakeVendor
 
 AgentMaker = Callable[..., Agent]
@@ -36,6 +36,11 @@ class City(BaseModel):
 def weather(city: str) -> str:
     """The weather in a city."""
     return "Sunny"
+
+
+@pytest.fixture(params=PRICED)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    return KINDS[request.param]
 
 
 # --- dry runs ---------------------------------------------------------------------------------------------------------
@@ -58,6 +63,7 @@ CALLS: dict[str, tuple[dict[str, Any], Any, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:groq/.*metadata")
 @pytest.mark.parametrize("call", CALLS)
 def test_a_dry_run_is_what_the_vendor_gets(agent: AgentMaker, vendor: FakeVendor, call: str) -> None:
     options, task, settings = CALLS[call]
@@ -133,7 +139,7 @@ def test_the_table_is_readable(agent: AgentMaker, kind: Kind) -> None:
 
 
 def test_the_output_is_bounded_by_what_is_sent_else_by_the_model(agent: AgentMaker, kind: Kind) -> None:
-    usual = {"anthropic": 64_000, "openai": 32_768}[kind.provider]
+    usual = {"anthropic": 64_000, "openai": 32_768, "groq": 16_384}[kind.provider]
     assert agent().estimate("hi").output_tokens == (1, 500, usual)
     assert agent(max_tokens=100).estimate("hi").output_tokens == (1, 100, 100)
     assert agent().estimate("hi", max_tokens=7, expected_output_tokens=3).output_tokens == (1, 3, 7)

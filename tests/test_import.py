@@ -44,9 +44,10 @@ def test_importing_the_agent_loads_no_sdk_and_no_pydantic() -> None:
 
 def test_building_an_agent_loads_no_sdk() -> None:
     loaded = modules_after(
-        "from lazybridge import Agent\nAgent('gpt-6-luna', api_key='k')\nAgent('claude-haiku-5-5', api_key='k')"
+        "from lazybridge import Agent\nAgent('gpt-6-luna', api_key='k')\nAgent('claude-haiku-5-5', api_key='k')\n"
+        "Agent('groq', api_key='k')\nAgent('fal', api_key='k')"
     )
-    assert not loaded.intersection(("openai", "anthropic", "pydantic", "httpx2"))
+    assert not loaded.intersection(("openai", "anthropic", "groq", "pydantic", "httpx", "httpx2"))
 
 
 def test_importing_opens_no_socket() -> None:

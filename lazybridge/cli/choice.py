@@ -56,7 +56,7 @@ def _host(url: str | None) -> str | None:
     if not url:
         return None
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(url if "/" in url else f"//{url}")  # fal's variable is a host
         return f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname or "not a URL"
     except ValueError:
         return "not a URL"

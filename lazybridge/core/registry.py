@@ -17,6 +17,8 @@ Rule = tuple[str, str, str]
 _BUILT_IN: dict[str, tuple[str, str]] = {
     "anthropic": ("lazybridge.core.providers.anthropic", "AnthropicProvider"),
     "openai": ("lazybridge.core.providers.openai", "OpenAIProvider"),
+    "groq": ("lazybridge.core.providers.groq", "GroqProvider"),
+    "fal": ("lazybridge.core.providers.fal", "FalProvider"),
     "local": ("lazybridge.core.providers.local", "LocalProvider"),
 }
 _user_classes: dict[str, type[BaseProvider]] = {}
@@ -26,6 +28,8 @@ BUILT_IN_ALIASES: dict[str, str] = {
     "claude": "anthropic",
     "openai": "openai",
     "gpt": "openai",
+    "groq": "groq",
+    "fal": "fal",
     "local": "local",
 }
 
@@ -42,6 +46,9 @@ BUILT_IN_RULES: tuple[Rule, ...] = (
     ("startswith", "o1", "openai"),
     ("startswith", "o3", "openai"),
     ("startswith", "o4-", "openai"),
+    # Groq's own systems are called `groq/compound` there: here that is no vendor's name before a model's.
+    ("startswith", "groq/compound", "groq"),
+    ("startswith", "compound-beta", "groq"),
     ("startswith", "local:", "local"),
 )
 

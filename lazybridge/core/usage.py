@@ -74,3 +74,10 @@ _NEVER_PARTLY_KNOWN = frozenset({"input_tokens", "output_tokens", "reported_cost
 # Who asks sets a list here; the provider's stream appends a function that tells what the vendor has counted so far, so
 # that a stream which breaks off before its first chunk has still been counted.
 counters: ContextVar[list[Callable[[], UsageStats]] | None] = ContextVar("lazybridge_counters", default=None)
+
+
+def watch(counted: Callable[[], UsageStats]) -> None:
+    """Let whoever asked see what the vendor has counted, should the stream break off."""
+    asked = counters.get()
+    if asked is not None:
+        asked.append(counted)

@@ -14,7 +14,7 @@ from lazybridge.core.providers.local import weights
 
 from .conftest import KEY
 
-SDKS = ("openai", "anthropic", "httpx", "httpx2", "pydantic", "xllamacpp")
+SDKS = ("openai", "anthropic", "groq", "httpx", "httpx2", "pydantic", "xllamacpp")
 
 
 def test_doctor_without_anything(lazybridge):

@@ -10,7 +10,9 @@ import pytest
 import lazybridge
 from lazybridge.core import catalogue, registry
 from lazybridge.core.catalogue import tables
+from lazybridge.core.providers._sdk import SDKProvider
 from lazybridge.core.providers.anthropic import AnthropicProvider
+from lazybridge.core.providers.groq import GroqProvider
 from lazybridge.core.providers.openai import OpenAIProvider
 from lazybridge.core.types import TIERS, UsageStats
 
@@ -88,8 +90,8 @@ def test_every_price_names_its_source_and_date(vendor: str) -> None:
             assert period.rates.get("input") is not None, row.id
 
 
-@pytest.mark.parametrize("provider", [OpenAIProvider, AnthropicProvider])
-def test_tiers_are_priced_and_fall(provider: type[OpenAIProvider] | type[AnthropicProvider]) -> None:
+@pytest.mark.parametrize("provider", [OpenAIProvider, AnthropicProvider, GroqProvider])
+def test_tiers_are_priced_and_fall(provider: type[SDKProvider]) -> None:
     assert tuple(provider._TIER_ALIASES) == TIERS
     prices = [catalogue.profile(provider.name, model).price() for model in provider._TIER_ALIASES.values()]
     outputs = [price.rates["output"] for price in prices if price is not None]
@@ -108,11 +110,14 @@ def test_no_tier_leads_to_a_model_that_retires_within_90_days(name: str) -> None
         assert retires is None or retires > read + timedelta(days=90), (model, retires)
 
 
-@pytest.mark.parametrize("vendor", ["openai", "anthropic"])
+@pytest.mark.parametrize("vendor", ["openai", "anthropic", "groq", "fal"])
 def test_fallbacks_are_models_we_know(vendor: str) -> None:
-    provider = {"openai": OpenAIProvider, "anthropic": AnthropicProvider}[vendor]
+    """fal's ids are OpenRouter's."""
+    provider = registry.provider_class(vendor)
+    known = set(catalogue.rows("openrouter" if vendor == "fal" else vendor))
     for model, others in provider._FALLBACKS.items():
-        assert {model, *others} <= set(catalogue.rows(vendor))
+        assert {model, *others} <= known
+    assert set(provider._TIER_ALIASES.values()) <= known
 
 
 # --- a moment -------------------------------------------------------------------------------------------------------

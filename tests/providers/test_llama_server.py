@@ -14,6 +14,12 @@ from lazybridge.core.types import CompletionRequest, CompletionResponse, OutputS
 from tests.conftest import KINDS, Kind, LlamaServer
 
 
+@pytest.fixture(params=["responses", "chat", "messages"])
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """The paths that llama.cpp serves."""
+    return KINDS[request.param]
+
+
 @pytest.fixture
 def provider(kind: Kind, llama_server: LlamaServer) -> Iterator[Any]:
     from lazybridge.core import registry

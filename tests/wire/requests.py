@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 
 from lazybridge.core import catalogue, structured
 from lazybridge.core.content import AudioContent, DocumentContent, ImageContent, TextContent
+from lazybridge.core.providers import fal, groq
 from lazybridge.core.types import (
     EFFORTS,
     CompletionRequest,
@@ -30,12 +31,22 @@ from lazybridge.core.wire.messages import MessagesWire
 from lazybridge.core.wire.responses import ResponsesWire
 
 GOLDEN = Path(__file__).with_name("golden")
-WIRES: dict[str, Wire] = {"chat": ChatWire(), "responses": ResponsesWire(), "messages": MessagesWire()}
-VENDORS = {"chat": "openai", "responses": "openai", "messages": "anthropic"}
+WIRES: dict[str, Wire] = {
+    "chat": ChatWire(),
+    "responses": ResponsesWire(),
+    "messages": MessagesWire(),
+    "groq": groq.WIRE,
+    "fal": fal.WIRE,
+}
+VENDORS = {"chat": "openai", "responses": "openai", "messages": "anthropic", "groq": "groq", "fal": "fal"}
+# The dialects of Chat Completions.
+CHAT = ("chat", "groq", "fal")
 USUAL_MODELS = {
     "chat": ("gpt-4.1-mini", "gpt-6-luna"),
     "responses": ("gpt-6-luna", "gpt-4.1-mini"),
     "messages": ("claude-haiku-5-5", "claude-haiku-4-5"),
+    "groq": ("openai/gpt-oss-20b", "unknown-1"),
+    "fal": ("openai/gpt-6-luna",),
 }
 # Where a rule depends on the model; an id that no table knows is one of them.
 MODELS_OF_CASE: dict[str, dict[str, tuple[str, ...]]] = {
@@ -62,6 +73,8 @@ MODELS_OF_CASE: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "tool_choice": {"messages": ("claude-haiku-5-5", "claude-opus-5-5")},
 }
+for case in ("thinking", "effort", "images"):
+    MODELS_OF_CASE[case]["groq"] = ("openai/gpt-oss-120b", "qwen/qwen3.8-27b", "unknown-1")
 
 PNG = b"\x89PNG\r\n\x1a\n0000"
 PDF = b"%PDF-1.4\n0000"
@@ -282,6 +295,29 @@ CASES: dict[str, dict[str, CompletionRequest]] = {
 }
 
 
+# What one wire alone has a rule for.
+CASES_OF_WIRE: dict[str, dict[str, dict[str, CompletionRequest]]] = {
+    "groq": {
+        "output_schema": {
+            "beside tools": _with_tools(output_schema=structured.output_schema(Leaf), system="Be brief."),
+        },
+        "service_tier": {"on demand": _asking(service_tier="on_demand"), "another": _asking(service_tier="priority")},
+        "extra_body": {
+            "refused": _asking(extra_body={"logprobs": True, "logit_bias": {"50256": -100}, "n": 2, "user": "u-1"}),
+            "refused, meaning nothing": _asking(extra_body={"logprobs": False, "n": 1}),
+            "hides thinking": _asking(extra_body={"include_reasoning": False}),
+            "searches": _asking(extra_body={"search_settings": {"include_domains": ["python.org"]}}),
+        },
+        "replay": {"of groq": _replaying("groq", "chat", {"reasoning": "The tool knows."})},
+    },
+}
+
+
+def variants(wire: str, case: str) -> dict[str, CompletionRequest]:
+    """What is varied in a case of a wire."""
+    return CASES[case] | CASES_OF_WIRE.get(wire, {}).get(case, {})
+
+
 def models(wire: str, case: str) -> tuple[str, ...]:
     """The models that a case is written down for."""
     return MODELS_OF_CASE.get(case, {}).get(wire, USUAL_MODELS[wire])
@@ -291,7 +327,7 @@ def written(wire: str, case: str) -> dict[str, Any]:
     """What a golden file holds: for every variant and model the body and what could not be put into it."""
     return {
         f"{variant or case} / {model}": _call(wire, model, request)
-        for variant, request in CASES[case].items()
+        for variant, request in variants(wire, case).items()
         for model in models(wire, case)
     }
 
@@ -304,8 +340,8 @@ def _call(wire: str, model: str, request: CompletionRequest) -> dict[str, Any]:
 def everything() -> Iterator[tuple[str, str, CompletionRequest]]:
     """Every wire, model and request that is written down."""
     for wire in WIRES:
-        for case, variants in CASES.items():
-            for request in variants.values():
+        for case in CASES:
+            for request in variants(wire, case).values():
                 for model in models(wire, case):
                     yield wire, model, request
 

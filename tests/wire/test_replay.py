@@ -69,6 +69,11 @@ def records(*apis: str, files: str = "*") -> Iterator[dict[str, Any]]:
                     yield record
 
 
+def wire_of(record: Mapping[str, Any]) -> Wire:
+    """The wire that reads a record."""
+    return WIRES["groq" if record["provider"] == "groq" else WIRE_OF_API[record["api"]]]
+
+
 def sse_events(body: str) -> list[dict[str, Any]]:
     """The JSON events of a recorded stream; its last one may lack the blank line."""
     events, data = [], []
@@ -328,6 +333,27 @@ def test_every_replayed_body_is_valid_by_the_sdks_own_types(api: str) -> None:
 
 
 @recorded
+def test_groqs_reasoning_goes_back_to_groq_and_to_nobody_else() -> None:
+    wire, seen = WIRES["groq"], 0
+    for record in records("openai_chat", files="groq"):
+        if record["expected"].get("error"):
+            continue
+        body = record["response_body"]
+        events = sse_events(body) if record["streaming"] else []
+        response = folded(wire, events) if events else wire.from_sdk_response(json.loads(body))
+        thinks = (response.model or "") in ("openai/gpt-oss-120b", "openai/gpt-oss-20b")
+        sent = next_body("groq", response)
+        said = sent["messages"][1].get("reasoning")
+        assert said == (record["expected"].get("thinking") or None if thinks else None), record["id"]
+        assert body_errors("groq", sent) == [], record["id"]
+        seen += said is not None
+        if response.thinking:
+            for other in ("chat", "responses", "messages"):
+                assert response.thinking not in json.dumps(next_body(other, response), ensure_ascii=False)
+    assert seen > 10
+
+
+@recorded
 @pytest.mark.parametrize("api", ["openai_responses", "anthropic_messages"])
 def test_no_recorded_answer_leaks_its_blocks_to_another_vendor(api: str) -> None:
     other = {"openai_responses": "messages", "anthropic_messages": "responses"}[api]
@@ -353,13 +379,13 @@ def is_terminal(event: Mapping[str, Any]) -> bool:
 
 
 @recorded
-@pytest.mark.parametrize("vendor", ["openai", "azure_openai", "anthropic"])
+@pytest.mark.parametrize("vendor", ["openai", "azure_openai", "anthropic", "groq"])
 def test_a_recorded_stream_cut_anywhere_before_its_end_is_noticed(vendor: str) -> None:
     cuts = 0
     for record in records(*WIRE_OF_API, files=vendor):
         if not record["streaming"] or record["expected"].get("error"):
             continue
-        state = WIRES[WIRE_OF_API[record["api"]]].accumulator()
+        state = wire_of(record).accumulator()
         for event in sse_events(record["response_body"]):
             with pytest.raises(StreamTruncated):  # before the first event, and after every one but the last
                 state.finish()
@@ -371,12 +397,12 @@ def test_a_recorded_stream_cut_anywhere_before_its_end_is_noticed(vendor: str) -
 
 
 @recorded
-@pytest.mark.parametrize("vendor", ["openai", "azure_openai", "anthropic"])
+@pytest.mark.parametrize("vendor", ["openai", "azure_openai", "anthropic", "groq"])
 def test_a_recorded_stream_that_was_not_cut_is_an_answer(vendor: str) -> None:
     for record in records(*WIRE_OF_API, files=vendor):
         if not record["streaming"]:
             continue
-        wire = WIRES[WIRE_OF_API[record["api"]]]
+        wire = wire_of(record)
         events = sse_events(record["response_body"])
         if record["expected"].get("error"):
             with pytest.raises(ProviderError):

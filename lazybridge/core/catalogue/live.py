@@ -9,7 +9,7 @@ from functools import cache
 from importlib import metadata
 
 from lazybridge.core.catalogue import tables
-from lazybridge.core.catalogue.reference import VENDORS, rows
+from lazybridge.core.catalogue.reference import ABSENT, VENDORS, rows
 from lazybridge.core.errors import ConfigurationError
 
 
@@ -41,7 +41,7 @@ def update_prices(*, url: str | None = None) -> int:
 @cache
 def add_installed(vendor: str) -> bool:
     """Put what an installed genai-prices knows of a vendor behind the shipped table; whether there was anything new."""
-    if not _is_installed():
+    if vendor in ABSENT or not _is_installed():
         return False
     from genai_prices.data import providers
 

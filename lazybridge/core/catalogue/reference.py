@@ -40,6 +40,9 @@ VENDORS: dict[str, tuple[str, ...]] = {
     "zai": ("zai",),
 }  # fmt: skip
 
+# Vendors of ours that the package does not have.
+ABSENT = frozenset({"fal"})
+
 # The package's price keys -> our units. A model with another key is left out: it bills what no UsageStats counts.
 _UNITS = {
     "input_mtok": "input",

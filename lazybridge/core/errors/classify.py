@@ -9,7 +9,7 @@ from typing import Any
 
 from lazybridge.core.errors.secrets import chain_of, scrub, scrub_exception, secrets_of
 from lazybridge.core.errors.tree import ErrorKind, ProviderError
-from lazybridge.core.errors.words import BY_MESSAGE_PREFIX, BY_STATUS, BY_WORD
+from lazybridge.core.errors.words import BY_MESSAGE_PREFIX, BY_STATUS, BY_WORD, FAILED_GENERATIONS
 
 _CLASSES: dict[ErrorKind, type[ProviderError]] = {cls.kind: cls for cls in ProviderError.__subclasses__()}
 
@@ -54,9 +54,10 @@ def from_exception(
         status_code=status if status is None or status >= 400 else None,
         request_id=getattr(exc, "request_id", None) or headers.get("x-request-id") or headers.get("request-id"),
         retry_after=retry_after_seconds(headers),
-        retryable=_retryable(kind, status, headers, exc),
+        retryable=_retryable(kind, status, headers, exc, words),
         code=words[0] if words else None,
     )
+    error.partial_text = scrub(_text(body.get("failed_generation")), found)
     scrub_exception(exc, found)
     error.never_sent = _never_sent(exc)
     error.__cause__ = exc
@@ -69,7 +70,10 @@ def error_in_body(error: object, *, provider: str, model: str | None = None) -> 
     words = [word for word in (body.get("code"), body.get("type")) if isinstance(word, str)]
     message = _text(body.get("message")) or "the vendor sent an error without a message"
     kind = _kind(None, None, words, message)
-    return _CLASSES[kind](scrub(message, ()), provider=provider, model=model, code=words[0] if words else None)
+    made = _CLASSES[kind](scrub(message, ()), provider=provider, model=model, code=words[0] if words else None)
+    made.retryable = made.retryable or not FAILED_GENERATIONS.isdisjoint(words)
+    made.partial_text = scrub(_text(body.get("failed_generation")), ())
+    return made
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
@@ -102,7 +106,10 @@ def _kind(exc: BaseException | None, status: int | None, words: Iterable[str], m
             return kind
     # A generic word (`invalid_request_error` on a 404) must not hide what the status says.
     named: list[ErrorKind] = [BY_WORD[word.lower()] for word in words if word.lower() in BY_WORD]
-    specific: list[ErrorKind] = [kind for kind in named if kind not in ("invalid_request", "server")]
+    vague = ["invalid_request", "server"]
+    if status == 413:
+        vague.append("rate_limit")  # more than a minute's limit at once (Groq): waiting does not help
+    specific: list[ErrorKind] = [kind for kind in named if kind not in vague]
     if specific:
         return specific[0]
     if status is not None and status >= 400:
@@ -149,12 +156,16 @@ def _never_sent(exc: BaseException) -> bool:
     return any(_UNSENT_CLASSES.intersection(cls.__name__ for cls in type(link).__mro__) for link in chain_of(exc))
 
 
-def _retryable(kind: ErrorKind, status: int | None, headers: Mapping[str, str], exc: BaseException) -> bool:
+def _retryable(
+    kind: ErrorKind, status: int | None, headers: Mapping[str, str], exc: BaseException, words: Iterable[str]
+) -> bool:
     asked = headers.get("x-should-retry")
     if asked in ("true", "false"):
         return asked == "true" and kind != "quota"
     if kind == "server" and status is None and not _from_sdk(exc):
         return False  # a bug in a provider's own code comes back unchanged however often it is called
+    if not FAILED_GENERATIONS.isdisjoint(words):
+        return True
     return _CLASSES[kind].retryable_by_default or status == 409
 
 

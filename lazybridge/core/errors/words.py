@@ -16,6 +16,7 @@ BY_STATUS: dict[int, ErrorKind] = {
     415: "invalid_request",
     422: "invalid_request",
     429: "rate_limit",
+    498: "overloaded",  # Groq has no capacity at the flex tier: https://console.groq.com/docs/flex-processing
     503: "overloaded",
     504: "timeout",
     529: "overloaded",
@@ -53,12 +54,17 @@ BY_WORD: dict[str, ErrorKind] = {
     "overloaded_error": "overloaded",
     "server_is_overloaded": "overloaded",
     "slow_down": "overloaded",
+    "capacity_exceeded": "overloaded",
     "timeout_error": "timeout",
     "request_too_large": "invalid_request",
     "invalid_request_error": "invalid_request",
     "api_error": "server",
     "server_error": "server",
 }
+
+# Groq refuses what its model wrote, not what was asked (recorded 400 bodies, with `failed_generation`): another sample
+# may do.
+FAILED_GENERATIONS = frozenset({"tool_use_failed", "json_validate_failed"})
 
 # Where a vendor sends no code. Anthropic's over-long prompt: https://docs.claude.com/en/docs/build-with-claude/context-windows
 # and recorded 400 bodies ("prompt is too long: 208310 tokens > 200000 maximum"), read 2026-11-22.

@@ -12,6 +12,7 @@ import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.request import getproxies
 
@@ -19,8 +20,6 @@ from lazybridge.core.errors import ProviderTimeoutError
 
 if TYPE_CHECKING:
     import ssl
-
-    import httpx2
 
 # The SDKs' own limits (openai 3.54.0 and anthropic 2.12.0 `_constants.py`) with a longer keep-alive than httpx's 5 s,
 # after which every call of a quiet program would pay for TCP and TLS again.
@@ -30,20 +29,18 @@ _DRAIN_SECONDS = 0.5
 
 
 @cache
-def ssl_context() -> ssl.SSLContext:
-    """One for the process: loading the certificates costs about 24 ms of CPU."""
-    import httpx2
+def ssl_context(library: str) -> ssl.SSLContext:
+    """One for the process and the HTTP library: loading the certificates costs about 24 ms of CPU."""
+    context: ssl.SSLContext = import_module(library).create_ssl_context()
+    return context
 
-    return httpx2.create_ssl_context()
 
-
-def _settings() -> dict[str, Any]:
-    import httpx2
-
+def _settings(library: str) -> dict[str, Any]:
+    http = import_module(library)
     return {
-        "verify": ssl_context(),
-        "timeout": httpx2.Timeout(_TOTAL_SECONDS, connect=_CONNECT_SECONDS),
-        "limits": httpx2.Limits(
+        "verify": ssl_context(library),
+        "timeout": http.Timeout(_TOTAL_SECONDS, connect=_CONNECT_SECONDS),
+        "limits": http.Limits(
             max_connections=_MAX_CONNECTIONS,
             max_keepalive_connections=_MAX_KEEPALIVE,
             keepalive_expiry=_KEEPALIVE_SECONDS,
@@ -52,30 +49,26 @@ def _settings() -> dict[str, Any]:
     }
 
 
-def http_client() -> httpx2.Client:
-    """The HTTP client under a synchronous SDK client."""
-    import httpx2
-
-    return httpx2.Client(**_settings())
+def http_client(library: str = "httpx2") -> Any:
+    """The HTTP client under a synchronous SDK client; `library` is the SDK's own, "httpx2" or "httpx"."""
+    return import_module(library).Client(**_settings(library))
 
 
-def async_http_client(aiohttp_client: type[httpx2.AsyncClient]) -> httpx2.AsyncClient:
+def async_http_client(aiohttp_client: Callable[..., Any], library: str = "httpx2") -> Any:
     """The HTTP client under an asynchronous SDK client: on aiohttp where it is installed, which costs a quarter of the CPU.
 
-    aiohttp's transport does not read the proxy variables of the environment, so with a proxy httpx2 does the work.
+    aiohttp's transport does not read the proxy variables of the environment, so with a proxy the library does the work.
     """
-    import httpx2
-
     if all(name == "no" for name in getproxies()):  # NO_PROXY alone names no proxy
         try:
-            return aiohttp_client(**_settings())
+            return aiohttp_client(**_settings(library))
         except RuntimeError:  # the SDK's stand-in for a missing aiohttp
             pass
-    return httpx2.AsyncClient(**_settings())
+    return import_module(library).AsyncClient(**_settings(library))
 
 
 @contextmanager
-def cut_off(response: httpx2.Response, at: float | None) -> Iterator[None]:
+def cut_off(response: Any, at: float | None) -> Iterator[None]:
     """Close the connection under a synchronous read at a time of `time.monotonic`; None is never.
 
     A socket's own timeout begins anew with every byte, so a server that drips would never meet it. Raises
@@ -104,25 +97,28 @@ def cut_off(response: httpx2.Response, at: float | None) -> Iterator[None]:
             raise ProviderTimeoutError("the answer took longer than it was given") from exc
 
 
-def drain(response: httpx2.Response) -> None:
-    """Read what follows the terminal event of a stream, so that its connection can be used again."""
-    import httpx2
+@cache
+def _broken(library: str) -> tuple[type[Exception], ...]:
+    """What reading the rest of an answer may raise."""
+    http = import_module(library)
+    return (http.HTTPError, http.StreamError, OSError)  # TimeoutError is an OSError
 
+
+def drain(response: Any, library: str) -> None:
+    """Read what follows the terminal event of a stream, so that its connection can be used again."""
     until = time.monotonic() + _DRAIN_SECONDS
     limits = response.request.extensions.get("timeout")
     if isinstance(limits, dict):
         limits["read"] = _DRAIN_SECONDS
-    with suppress(httpx2.HTTPError, httpx2.StreamError, OSError):
+    with suppress(*_broken(library)):
         for _ in cast("Iterator[bytes]", response.stream):
             if time.monotonic() > until:
                 break
 
 
-async def adrain(response: httpx2.Response) -> None:
+async def adrain(response: Any, library: str) -> None:
     """`drain`, for as long as is worth waiting."""
-    import httpx2
-
-    with suppress(httpx2.HTTPError, httpx2.StreamError, OSError):  # TimeoutError is an OSError
+    with suppress(*_broken(library)):
         async with asyncio.timeout(_DRAIN_SECONDS):
             async for _ in cast("AsyncIterator[bytes]", response.stream):
                 pass

@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from typing import Any, ClassVar
 
 from lazybridge.core import catalogue, pricing
@@ -24,7 +25,7 @@ from lazybridge.core.providers.adjusting import announce
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.providers.costing import receipt_for
 from lazybridge.core.types import CompletionRequest, CompletionResponse, RawAnswer, StreamChunk, UsageStats
-from lazybridge.core.usage import counters
+from lazybridge.core.usage import watch
 from lazybridge.core.wire import Accumulator, SDKCall, Wire
 
 
@@ -39,6 +40,8 @@ class SDKProvider(Closing, BaseProvider):
     key_variable: ClassVar[str]
     url_variable: ClassVar[str]
     request_id_header: ClassVar[str] = "x-request-id"
+    http_library: ClassVar[str] = "httpx2"
+    calls_for_key: ClassVar[bool] = True
     _adjusts_itself = True
     _client: Any = None
     _client_lock: threading.Lock
@@ -67,7 +70,7 @@ class SDKProvider(Closing, BaseProvider):
         if importlib.util.find_spec(self.sdk) is None:
             raise ConfigurationError(f'the package {self.sdk} is not installed\npip install "lazybridge[{self.name}]"')
         for option, value in (("api_key", self.api_key), ("base_url", base_url)):
-            if value is not None and not isinstance(value, str) and not callable(value):
+            if value is not None and not isinstance(value, str) and not (callable(value) and self.calls_for_key):
                 raise ConfigurationError(f"{option} is a {type(value).__name__}\n{option} is a text")
         self.base_url = base_url
         if not self._has_credentials():
@@ -99,7 +102,7 @@ class SDKProvider(Closing, BaseProvider):
         """One whole answer."""
         at = _end_of(request)
         wire, call = self._translate(request, stream=False)
-        http = self._sync_client().post(wire.path, **_arguments(request, call, at), stream=True)
+        http = self._sync_client().post(wire.path, **self._arguments(request, call, at), stream=True)
         with closing(http), cut_off(http, at):
             http.read()
         return self._response(request, wire, call, http)
@@ -109,15 +112,16 @@ class SDKProvider(Closing, BaseProvider):
         at = _end_of(request)
         wire, call = self._translate(request, stream=False)
         client = await self._loop_clients.get()
-        http = await client.post(wire.path, **_arguments(request, call, at))
+        http = await client.post(wire.path, **self._arguments(request, call, at))
         return self._response(request, wire, call, http)
 
     def stream(self, request: CompletionRequest) -> Generator[StreamChunk, None, None]:
         """The answer in pieces; closing the generator closes the connection."""
         at = _end_of(request)
         wire, call = self._translate(request, stream=True)
-        state, client = _watched(wire.accumulator()), self._sync_client()
-        arguments = _arguments(request, call, at, self._stream_class(False))
+        state, client = wire.accumulator(), self._sync_client()
+        watch(state.counted)
+        arguments = self._arguments(request, call, at, self._stream_class(False))
         with closing(client.post(wire.path, **arguments)) as events, cut_off(events.response, at):
             for event in events:
                 chunk = state.feed(event)
@@ -126,14 +130,15 @@ class SDKProvider(Closing, BaseProvider):
                 if state.done:
                     break
             yield self._final(request, wire, call, state, events.response.headers)
-            drain(events.response)
+            drain(events.response, self.http_library)
 
     async def astream(self, request: CompletionRequest) -> AsyncGenerator[StreamChunk, None]:
         """`stream`, on the running event loop."""
         at = _end_of(request)
         wire, call = self._translate(request, stream=True)
-        state, client = _watched(wire.accumulator()), await self._loop_clients.get()
-        arguments = _arguments(request, call, at, self._stream_class(True))
+        state, client = wire.accumulator(), await self._loop_clients.get()
+        watch(state.counted)
+        arguments = self._arguments(request, call, at, self._stream_class(True))
         async with AsyncClosed(await client.post(wire.path, **arguments)) as events:
             async for event in events:
                 chunk = state.feed(event)
@@ -142,7 +147,26 @@ class SDKProvider(Closing, BaseProvider):
                 if state.done:
                     break
             yield self._final(request, wire, call, state, events.response.headers)
-            await adrain(events.response)
+            await adrain(events.response, self.http_library)
+
+    def _arguments(
+        self, request: CompletionRequest, call: SDKCall, at: float | None, stream_class: Any = None
+    ) -> dict[str, Any]:
+        """What `client.post` takes: the raw HTTP answer for a whole one, plain JSON events for a stream."""
+        options: dict[str, Any] = {}
+        if request.extra_headers:
+            options["headers"] = dict(request.extra_headers)
+        if at is not None:
+            options["timeout"] = max(at - time.monotonic(), 0.001)
+        if stream_class is not None:
+            return {
+                "body": call.body,
+                "options": options,
+                "cast_to": object,
+                "stream": True,
+                "stream_cls": stream_class,
+            }
+        return {"body": call.body, "options": options, "cast_to": import_module(self.http_library).Response}
 
     @abstractmethod
     def _stream_class(self, asynchronous: bool) -> Any:
@@ -266,28 +290,6 @@ class SDKProvider(Closing, BaseProvider):
         self._loop_clients = LoopClients(partial(self._make_client, asynchronous=True))
 
 
-def _watched(state: Accumulator) -> Accumulator:
-    """Let whoever asked see what the vendor has counted, should the stream break off."""
-    asked = counters.get()
-    if asked is not None:
-        asked.append(state.counted)
-    return state
-
-
 def _end_of(request: CompletionRequest) -> float | None:
     """When a request's time is up, as `time.monotonic` counts."""
     return None if request.timeout is None else time.monotonic() + request.timeout
-
-
-def _arguments(request: CompletionRequest, call: SDKCall, at: float | None, stream_class: Any = None) -> dict[str, Any]:
-    """What `client.post` takes: the raw HTTP answer for a whole one, plain JSON events for a stream."""
-    options: dict[str, Any] = {}
-    if request.extra_headers:
-        options["headers"] = dict(request.extra_headers)
-    if at is not None:
-        options["timeout"] = max(at - time.monotonic(), 0.001)
-    if stream_class is not None:
-        return {"body": call.body, "options": options, "cast_to": object, "stream": True, "stream_cls": stream_class}
-    import httpx2
-
-    return {"body": call.body, "options": options, "cast_to": httpx2.Response}

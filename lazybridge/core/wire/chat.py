@@ -20,7 +20,7 @@ from lazybridge.core.types import (
     ToolCall,
     ToolDefinition,
 )
-from lazybridge.core.wire import Adjuster, SDKCall, content_of, plain
+from lazybridge.core.wire import Adjuster, SDKCall, content_of, plain, state_for
 from lazybridge.core.wire.chat_answers import ChatAccumulator, answer_of
 
 
@@ -29,7 +29,11 @@ class ChatWire:
     """Chat Completions; the fields are the dialect.
 
     `max_tokens_field` and `system_role` are the vendor's words; `stream_usage` asks for usage in a stream;
-    `reasoning_effort` says whether the API has that parameter; `schema_mode` is how it takes an output schema.
+    `reasoning_effort` says whether the API has that parameter, and `efforts` which words it knows; `schema_mode` is how it
+    takes an output schema, `schema_beside_tools` whether it does so beside tools. `reasoning_format` is the word that
+    asks for thinking apart from the text, `reasoning_field` the field of an assistant's message that takes it back.
+    `service_tiers` are all that the API knows. `refused_media` it takes from no model, `refused` are fields of the body
+    that it does not take, each with the value that means nothing.
     """
 
     vendor: str = "openai"
@@ -39,17 +43,27 @@ class ChatWire:
     stream_usage: bool = True
     reasoning_effort: bool = True
     schema_mode: str = "json_schema"
+    schema_beside_tools: bool = True
+    efforts: tuple[str, ...] | None = None
+    reasoning_format: str | None = None
+    reasoning_field: str | None = None
+    service_tiers: tuple[str, ...] | None = None
+    refused_media: tuple[str, ...] = ()
+    refused: tuple[tuple[str, Any], ...] = ()
 
     def to_sdk_kwargs(self, request: CompletionRequest, model: ModelProfile, stream: bool) -> SDKCall:
         """The body of POST /chat/completions."""
-        adjust = Adjuster(model)
+        adjust = Adjuster(model, self.refused_media)
         effort = self._effort(request, model, adjust)
-        body: dict[str, Any] = {"model": model.id, "messages": self._messages(request, adjust)}
+        told = request.output_schema if request.tools and not self.schema_beside_tools else None
+        body: dict[str, Any] = {"model": model.id, "messages": self._messages(request, adjust, told)}
         if request.max_tokens is not None:
             body[self.max_tokens_field] = request.max_tokens
         body |= adjust.sampling(request, effort or ("none" if model.thinking == "never" else None))
         if effort is not None:
             body["reasoning_effort"] = effort
+        if self._shows_thinking(request, model, effort):
+            body["reasoning_format"] = self.reasoning_format
         if request.stop:
             body["stop"] = list(request.stop)
         if request.seed is not None:
@@ -57,18 +71,30 @@ class ChatWire:
         body |= _tools(request, adjust)
         if request.native_tools:
             adjust.add("native_tools", "Chat Completions runs no tools of the vendor")
-        if request.output_schema is not None:
+        if told is not None:
+            adjust.add(
+                "output_schema", "this API takes no schema beside tools; the model was told it, and it is checked here"
+            )
+        elif request.output_schema is not None:
             body["response_format"] = self._response_format(request.output_schema, adjust)
         if request.metadata is not None:
             body["metadata"] = dict(request.metadata)
         if request.service_tier is not None:
-            body["service_tier"] = request.service_tier
+            if self.service_tiers is None or request.service_tier in self.service_tiers:
+                body["service_tier"] = request.service_tier
+            else:
+                adjust.add(
+                    "service_tier", f"this API knows {', '.join(self.service_tiers)}, not {request.service_tier!r}"
+                )
         adjust.cache_lifetime(request)
         if stream:
             body["stream"] = True
             if self.stream_usage:
                 body["stream_options"] = {"include_usage": True}
         body |= plain(request.extra_body or {})
+        for name, nothing in self.refused:
+            if body.pop(name, nothing) != nothing:
+                adjust.add(name, "this API does not take it; it was left out")
         return SDKCall(body, tuple(adjust.found))
 
     def _effort(self, request: CompletionRequest, model: ModelProfile, adjust: Adjuster) -> str | None:
@@ -77,13 +103,22 @@ class ChatWire:
                 request, {"effort": "this API has no such parameter", "thinking": "this API cannot switch it"}
             )
             return None
-        effort = adjust.effort(request)
+        effort = adjust.effort(request, self.efforts)
         if request.thinking and model.thinking == "never":
             adjust.add("thinking", f"{model.id} does not think")
+        elif self.reasoning_format is not None:
+            if request.thinking and request.thinking is not True:
+                adjust.add("thinking", "this API takes no budget in tokens; set effort instead")
         elif request.thinking:
             adjust.add("thinking", "Chat Completions shows no thinking and takes no budget; set effort instead")
         adjust.thinking_off(request, effort)
         return effort
+
+    def _shows_thinking(self, request: CompletionRequest, model: ModelProfile, effort: str | None) -> bool:
+        """Whether to ask for thinking apart from the text: of a model known to think, or where it was asked for."""
+        if self.reasoning_format is None or effort == "none" or "include_reasoning" in (request.extra_body or ()):
+            return False
+        return bool(request.thinking) or model.thinking not in (None, "never")
 
     def _response_format(self, output: OutputSchema, adjust: Adjuster) -> dict[str, Any]:
         if self.schema_mode == "json_object":
@@ -92,9 +127,15 @@ class ChatWire:
         schema, strict = adjust.strict_schema(output)
         return {"type": "json_schema", "json_schema": {"name": output.name, "schema": schema, "strict": strict}}
 
-    def _messages(self, request: CompletionRequest, adjust: Adjuster) -> list[dict[str, Any]]:
+    def _messages(
+        self, request: CompletionRequest, adjust: Adjuster, told: OutputSchema | None = None
+    ) -> list[dict[str, Any]]:
         messages: list[dict[str, Any]] = []
         system = request.system_text
+        if told is not None:
+            form = f"Give the final answer as JSON alone, of this schema:\n{json.dumps(plain(told.schema))}"
+            system = form if system is None else f"{system}\n\n{form}"
+        thinks = adjust.model.thinking not in (None, "never")
         if system is not None:
             messages.append({"role": self.system_role, "content": system})
         media: list[ContentBlock] = []
@@ -109,17 +150,20 @@ class ChatWire:
             elif message.role is ASSISTANT:
                 adjust.text_alone(message)
                 messages.append(_assistant(message))
+                if self.reasoning_field is not None and thinks:
+                    for item in state_for(message, self.vendor, "chat") or ():
+                        messages[-1] |= item
             elif message.role is USER:
                 messages.append({"role": "user", "content": content_of(message, _part, adjust)})
         return [*messages, _media_of_results(media, adjust)] if media else messages
 
     def from_sdk_response(self, raw: Mapping[str, Any]) -> CompletionResponse:
         """What a `chat.completion` says."""
-        return answer_of(raw, self.vendor)
+        return answer_of(raw, self.vendor, self.reasoning_field)
 
     def accumulator(self) -> ChatAccumulator:
         """A fresh fold of `chat.completion.chunk` events."""
-        return ChatAccumulator(self.vendor)
+        return ChatAccumulator(self.vendor, self.reasoning_field)
 
 
 def tool_choice(request: CompletionRequest, named: Mapping[str, Any]) -> Any:

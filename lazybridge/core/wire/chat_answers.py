@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lazybridge.core.errors import StreamTruncated, error_in_body
-from lazybridge.core.types import CompletionResponse, StopReason, StreamChunk, ToolCall, UsageStats
+from lazybridge.core.types import CompletionResponse, ProviderState, StopReason, StreamChunk, ToolCall, UsageStats
 from lazybridge.core.wire import joined, number, reported_cost, stop_reason
 
 # Read 2026-11-22: openai 3.54.0 `types/chat/chat_completion.py`; "eos" and "model_length" are other vendors' words,
@@ -23,8 +23,8 @@ _STOP_REASONS: dict[str, StopReason] = {
 }
 
 
-def answer_of(raw: Mapping[str, Any], vendor: str) -> CompletionResponse:
-    """What a `chat.completion` says."""
+def answer_of(raw: Mapping[str, Any], vendor: str, reasoning_field: str | None = None) -> CompletionResponse:
+    """What a `chat.completion` says. Thinking is kept to be sent back in `reasoning_field`, where the vendor has one."""
     if raw.get("error"):
         raise error_in_body(raw["error"], provider=vendor, model=raw.get("model"))
     choices = sorted(raw.get("choices") or [], key=lambda choice: choice.get("index") or 0)
@@ -41,7 +41,8 @@ def answer_of(raw: Mapping[str, Any], vendor: str) -> CompletionResponse:
         tool_calls=calls,
         stop_reason=_stop_reason(choice.get("finish_reason"), calls, refusal, vendor),
         model=raw.get("model"),
-        usage=usage_of(raw),
+        usage=usage_of(raw, message.get("executed_tools") or ()),
+        provider_state=_thought(reasoning_field, thinking, vendor, text or refusal, calls),
         alternatives=tuple(_text_and_thinking(other.get("message") or {})[0] for other in choices[1:]),
     )
 
@@ -49,8 +50,10 @@ def answer_of(raw: Mapping[str, Any], vendor: str) -> CompletionResponse:
 class ChatAccumulator:
     """Folds `chat.completion.chunk` events."""
 
-    def __init__(self, vendor: str) -> None:
+    def __init__(self, vendor: str, reasoning_field: str | None = None) -> None:
         self.vendor = vendor
+        self.reasoning_field = reasoning_field
+        self.executed: dict[Any, Mapping[str, Any]] = {}
         self.done = False
         self.raw: Mapping[str, Any] | None = None
         self.model: str | None = None
@@ -68,7 +71,10 @@ class ChatAccumulator:
             raise error_in_body(event["error"], provider=self.vendor, model=self.model)
         self.model = self.model or event.get("model") or None
         # Usage may repeat before the end (xAI, OpenRouter, Perplexity), and Groq nests it: the last one counts.
-        usage = event.get("usage") or (event.get("x_groq") or {}).get("usage")
+        groq = event.get("x_groq") or {}
+        if groq.get("error"):
+            raise error_in_body(groq["error"], provider=self.vendor, model=self.model)
+        usage = event.get("usage") or groq.get("usage")
         if usage:
             self.usage["usage"] = usage
         if event.get("service_tier"):
@@ -95,6 +101,8 @@ class ChatAccumulator:
             thinking += new_thinking
             for fragment in delta.get("tool_calls") or []:
                 self.calls.add(fragment)
+            for tool in delta.get("executed_tools") or []:
+                self.executed[tool.get("index")] = tool  # when it begins, and again with what it found
             if delta.get("function_call"):
                 self.calls.add({"index": 0, "function": delta["function_call"]})
             self.finish_reason = choice.get("finish_reason") or self.finish_reason
@@ -102,7 +110,7 @@ class ChatAccumulator:
 
     def counted(self) -> UsageStats:
         """What the vendor has counted so far."""
-        return usage_of(self.usage)
+        return usage_of(self.usage, self.executed.values())
 
     def finish(self) -> CompletionResponse:
         """The whole answer; a stream without a finish reason was cut."""
@@ -112,14 +120,15 @@ class ChatAccumulator:
             error = StreamTruncated("the stream ended without a finish reason", provider=self.vendor, model=self.model)
             error.partial_text = text
             raise error
-        calls = self.calls.whole()
+        calls, thinking = self.calls.whole(), joined(self.thinking)
         return CompletionResponse(
             content=text,
-            thinking=joined(self.thinking),
+            thinking=thinking,
             tool_calls=calls,
             stop_reason=_stop_reason(self.finish_reason, calls, refusal, self.vendor),
             model=self.model,
-            usage=usage_of(self.usage),
+            usage=self.counted(),
+            provider_state=_thought(self.reasoning_field, thinking, self.vendor, text, calls),
             alternatives=tuple(joined(self.further[index]) for index in sorted(self.further)),
         )
 
@@ -216,8 +225,20 @@ def _stop_reason(word: str | None, calls: list[ToolCall], refusal: str, vendor: 
     return "tool_use" if calls and reason == "end_turn" else reason
 
 
-def usage_of(raw: Mapping[str, Any]) -> UsageStats:
-    """Usage with lazybridge's meaning; cached tokens are part of the input, reasoning tokens part of the output."""
+def _thought(field: str | None, thinking: str, vendor: str, text: str, calls: list[ToolCall]) -> ProviderState | None:
+    """What is sent back of an answer besides its text and calls."""
+    if field is None or not thinking:
+        return None
+    return ProviderState(vendor, "chat", ({field: thinking},), (text, tuple(calls)))
+
+
+def usage_of(raw: Mapping[str, Any], executed: Iterable[Mapping[str, Any]] = ()) -> UsageStats:
+    """Usage with lazybridge's meaning; cached tokens are part of the input, reasoning tokens part of the output.
+
+    `executed` are the tools that Groq ran: searches, and others that are billed apart.
+    """
+    tools = [str(tool.get("type")) for tool in executed]
+    searches = sum(kind.endswith("search") for kind in tools)
     usage = raw.get("usage") or {}
     read = usage.get("prompt_tokens_details") or {}
     wrote = usage.get("completion_tokens_details") or {}
@@ -232,6 +253,8 @@ def usage_of(raw: Mapping[str, Any]) -> UsageStats:
         audio_output_tokens=number(wrote, "audio_tokens"),
         image_input_tokens=number(read, "image_tokens"),
         image_output_tokens=number(wrote, "image_tokens"),
+        web_searches=searches or None,
+        unpriced_tool_calls=len(tools) - searches or None,
         service_tier=raw.get("service_tier"),
         reported_cost_usd=reported_cost(usage),
     )

@@ -1,0 +1,85 @@
+"""fal, through its OpenAI-compatible router and the openai SDK."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from lazybridge.core.providers._clients import async_http_client, http_client
+from lazybridge.core.providers._sdk import SDKProvider
+from lazybridge.core.types import CompletionRequest
+from lazybridge.core.wire import Wire
+from lazybridge.core.wire.chat import ChatWire
+
+# https://fal.ai/models/openrouter/router/openai/v1/chat/completions/api, as quoted by third parties, read 2026-11-22.
+_PATH = "openrouter/router/openai/v1"
+# `max_tokens` is the word of OpenRouter, which answers behind the router (recorded requests).
+WIRE = ChatWire(vendor="fal", max_tokens_field="max_tokens")
+# What the openai SDK takes from the environment is meant for OpenAI.
+_OPENAI_HEADERS = ("OpenAI-Organization", "OpenAI-Project")
+
+
+class FalProvider(SDKProvider):
+    """Language models that fal sells through its router, under OpenRouter's ids; fal reports what an answer cost."""
+
+    name = "fal"
+    sdk = "openai"
+    calls_for_key = False
+    key_variable = "FAL_KEY"
+    url_variable = "FAL_RUN_HOST"
+    default_model = "openai/gpt-6.1-terra"
+    # Ids: OpenRouter's, in the order of its prices (genai-prices 0.2.3, read 2026-11-22).
+    _TIER_ALIASES = {
+        "top": "anthropic/claude-fable-5.1",
+        "expensive": "anthropic/claude-opus-5.5",
+        "medium": "openai/gpt-6.1-terra",
+        "cheap": "google/gemini-3.8-flash",
+        "super_cheap": "openai/gpt-6-luna",
+    }
+    _FALLBACKS = {
+        "anthropic/claude-fable-5.1": ["anthropic/claude-opus-5.5"],
+        "anthropic/claude-opus-5.5": ["anthropic/claude-sonnet-5.5"],
+        "google/gemini-3.8-flash": ["openai/gpt-6-luna"],
+        "openai/gpt-6-luna": ["google/gemini-3.8-flash"],
+    }
+
+    def _environment_key(self) -> str | None:
+        id, secret = os.environ.get("FAL_KEY_ID"), os.environ.get("FAL_KEY_SECRET")
+        return super()._environment_key() or (f"{id}:{secret}" if id and secret else None)
+
+    def _own_url(self) -> str | None:
+        return self.base_url  # FAL_RUN_HOST names another host of fal's, which wants the key all the same
+
+    def _wire(self, request: CompletionRequest) -> Wire:
+        return WIRE
+
+    def _make_client(self, asynchronous: bool) -> Any:
+        import openai
+
+        key = self.api_key or self._environment_key() or "no-key"  # the SDK refuses to call without the header
+        lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
+        names = [*_OPENAI_HEADERS, *(line.partition(":")[0].strip() for line in lines if ":" in line)]
+        options: dict[str, Any] = {
+            "api_key": "not-used",  # the SDK would send it as a bearer token; fal wants a header of its own
+            "base_url": self.base_url or f"https://{os.environ.get(self.url_variable) or 'fal.run'}/{_PATH}",
+            "default_headers": {
+                **{name: openai.omit for name in names if name.lower() != "authorization"},
+                "Authorization": f"Key {key}",
+            },
+            "max_retries": 0,
+        }
+        if asynchronous:
+            return openai.AsyncOpenAI(http_client=async_http_client(openai.DefaultAioHttpClient), **options)
+        return openai.OpenAI(http_client=http_client(), **options)
+
+    def _stream_class(self, asynchronous: bool) -> Any:
+        import openai
+
+        return openai.AsyncStream[object] if asynchronous else openai.Stream[object]
+
+    @classmethod
+    def _build_raw(cls, raw: Mapping[str, Any], wire: Wire) -> Any:
+        from openai.types.chat import ChatCompletion
+
+        return ChatCompletion.construct(**raw)

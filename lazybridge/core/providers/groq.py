@@ -1,0 +1,85 @@
+"""Groq, through the groq SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lazybridge.core.providers._clients import async_http_client, http_client
+from lazybridge.core.providers._sdk import SDKProvider
+from lazybridge.core.types import CompletionRequest
+from lazybridge.core.wire import Wire
+from lazybridge.core.wire.chat import ChatWire
+
+# Read 2026-11-22: groq 1.7.0 `types/chat/completion_create_params.py` (what it takes, what "is not yet supported by any
+# of our models", media), https://console.groq.com/docs/openai (what is a 400), https://github.com/vercel/ai/pull/16540
+# (no output schema beside tools), recorded exchanges (`reasoning_format` of gpt-oss, `stream_options`).
+WIRE = ChatWire(
+    vendor="groq",
+    path="/openai/v1/chat/completions",
+    schema_beside_tools=False,
+    efforts=("none", "low", "medium", "high"),
+    reasoning_format="parsed",
+    reasoning_field="reasoning",
+    service_tiers=("auto", "on_demand", "flex", "performance"),
+    refused_media=("audio", "document"),
+    refused=(
+        ("frequency_penalty", 0),
+        ("logit_bias", {}),
+        ("logprobs", False),
+        ("metadata", {}),
+        ("n", 1),
+        ("presence_penalty", 0),
+        ("store", False),
+        ("top_logprobs", None),
+    ),
+)
+
+
+class GroqProvider(SDKProvider):
+    """Models that Groq serves, over Chat Completions."""
+
+    name = "groq"
+    sdk = "groq"
+    http_library = "httpx"
+    calls_for_key = False
+    key_variable = "GROQ_API_KEY"
+    url_variable = "GROQ_BASE_URL"
+    default_model = "openai/gpt-oss-120b"
+    # Ids: https://console.groq.com/docs/models and groq 1.7.0; prices: genai-prices 0.2.3; both read 2026-11-22.
+    _TIER_ALIASES = {
+        "top": "qwen/qwen3.8-27b",
+        "expensive": "openai/gpt-oss-120b",
+        "medium": "openai/gpt-oss-120b",
+        "cheap": "openai/gpt-oss-20b",
+        "super_cheap": "openai/gpt-oss-20b",
+    }
+    _FALLBACKS = {
+        "qwen/qwen3.8-27b": ["openai/gpt-oss-120b"],
+        "openai/gpt-oss-120b": ["openai/gpt-oss-20b"],
+        "openai/gpt-oss-20b": ["openai/gpt-oss-120b"],
+    }
+
+    def _wire(self, request: CompletionRequest) -> Wire:
+        return WIRE
+
+    def _make_client(self, asynchronous: bool) -> Any:
+        import groq
+
+        options: dict[str, Any] = {"api_key": self.api_key, "base_url": self.base_url, "max_retries": 0}
+        if not (self.api_key or self._environment_key()):
+            options["api_key"] = "no-key"  # the SDK refuses to be built without one
+        if asynchronous:
+            return groq.AsyncGroq(http_client=async_http_client(groq.DefaultAioHttpClient, "httpx"), **options)
+        return groq.Groq(http_client=http_client("httpx"), **options)
+
+    def _stream_class(self, asynchronous: bool) -> Any:
+        import groq
+
+        return groq.AsyncStream[object] if asynchronous else groq.Stream[object]
+
+    @classmethod
+    def _build_raw(cls, raw: Mapping[str, Any], wire: Wire) -> Any:
+        from groq.types.chat import ChatCompletion
+
+        return ChatCompletion.construct(**raw)
