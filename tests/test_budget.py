@@ -801,7 +801,14 @@ ODD: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("extra", ODD, ids=str)
-def test_odd_values_are_refused_with_a_reason(agent: AgentMaker, vendor: FakeVendor, extra: dict[str, Any]) -> None:
+def test_odd_values_are_refused_with_a_reason(
+    agent: AgentMaker, vendor: FakeVendor, kind: Kind, extra: dict[str, Any]
+) -> None:
+    if kind.provider == "groq" and "n" in extra:
+        envelope = agent(budget=Budget(1), max_tokens=10)("hi", extra_body=extra)
+        assert "n" not in vendor.requests[0]["json"]
+        assert envelope.ok
+        return
     error = agent(budget=Budget(1), max_tokens=10)("hi", extra_body=extra).error
     assert isinstance(error, BudgetExceeded)
     assert "nobody can say" in str(error)
