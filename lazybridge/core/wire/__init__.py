@@ -118,9 +118,7 @@ class Adjuster:
 
     def cache_lifetime(self, request: CompletionRequest) -> None:
         """Note a cache lifetime, on the request or on a block, for a vendor that caches by itself."""
-        contents = [message.content for message in request.messages if not isinstance(message.content, str)]
-        hints = [block.cache for content in contents for block in content]
-        if any(hint in ("5m", "1h") for hint in (request.cache, *hints)):
+        if any(hint in ("5m", "1h") for hint in request.cache_hints):
             self.add("cache", "OpenAI caches by itself and sells no such lifetime; nothing was sent")
 
     def effort(self, request: CompletionRequest, words: tuple[str, ...] | None = None) -> Effort | None:
