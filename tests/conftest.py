@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import anthropic  # noqa: F401  # loaded once, so that no test's clock pays for it
+import mistralai.client.models  # noqa: F401
 import openai  # noqa: F401
 import pytest
 
@@ -61,7 +62,15 @@ class Kind:
     options: dict[str, Any]
 
     def url(self, base: str) -> str:
-        return base if self.provider == "anthropic" else f"{base}/v1"
+        return f"{base}{self.path.partition('/v1/')[0]}" if self.provider != "openai" else f"{base}/v1"
+
+    @property
+    def chat(self) -> bool:
+        return self.path.endswith("/chat/completions")
+
+    @property
+    def sdk(self) -> str:
+        return str(registry.provider_class(self.provider).sdk)  # type: ignore[attr-defined]
 
     def build(self, base: str, **more: Any) -> BaseProvider:
         return registry.provider_class(self.provider)(
@@ -82,6 +91,7 @@ KINDS = {
     "responses": Kind("openai", "gpt-4.1-mini", "/v1/responses", {}),
     "chat": Kind("openai", "gpt-4.1-mini", "/v1/chat/completions", {"api": "chat"}),
     "messages": Kind("anthropic", "claude-haiku-4-5", "/v1/messages", {}),
+    "mistral": Kind("mistral", "mistral-small-2603", "/mistral/v1/chat/completions", {}),
 }
 
 

@@ -507,6 +507,8 @@ def test_without_a_model_the_first_key_decides_and_is_said(
 def test_the_vendors_own_base_url_variable_holds(
     vendor: FakeVendor, kind: Kind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if kind.provider == "mistral":
+        pytest.skip("the SDK reads no such variable")
     monkeypatch.setenv(f"{kind.provider.upper()}_BASE_URL", kind.url(vendor.url))
     monkeypatch.setenv(f"{kind.provider.upper()}_API_KEY", "from-the-environment")
     assert Agent(kind.model, **kind.options)("hi").text() == TEXT
