@@ -91,7 +91,7 @@ KINDS = {
     "responses": Kind("openai", "gpt-4.1-mini", "/v1/responses", {}),
     "chat": Kind("openai", "gpt-4.1-mini", "/v1/chat/completions", {"api": "chat"}),
     "messages": Kind("anthropic", "claude-haiku-4-5", "/v1/messages", {}),
-    "mistral": Kind("mistral", "mistral-small-2603", "/mistral/v1/chat/completions", {}),
+    "mistral": Kind("mistral", "mistral-medium-3-5", "/mistral/v1/chat/completions", {}),
 }
 
 

@@ -209,7 +209,7 @@ def test_a_failed_call_raises_when_its_answer_is_read(agent: Callable[..., Agent
             read()
         assert caught.value is envelope.error
     assert caught.value.__cause__ is not None
-    assert type(caught.value.__cause__).__module__.split(".")[0] in ("openai", "anthropic")
+    assert type(caught.value.__cause__).__module__.split(".")[0] in ("openai", "anthropic", "mistralai")
     assert envelope.error_info is not None
     assert envelope.error_info.kind == "authentication"
 
@@ -228,7 +228,7 @@ def test_a_key_that_the_server_echoes_reaches_no_text(
     assert error is not None
     shown = "".join(traceback.format_exception(error)) + repr(error) + repr(error.__cause__)
     shown += repr(vars(error)) + repr(vars(error.__cause__))
-    response = error.__cause__.response  # type: ignore[union-attr]
+    response = getattr(error.__cause__, "response", None) or error.__cause__.raw_response  # type: ignore[union-attr]
     shown += response.text + repr(dict(response.request.headers)) + repr(dict(response.headers))
     assert key not in shown
     assert "[redacted]" in str(error)

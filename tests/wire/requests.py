@@ -24,18 +24,25 @@ from lazybridge.core.types import (
     ToolCall,
     ToolDefinition,
 )
+from lazybridge.core.providers.mistral import WIRE as MISTRAL
 from lazybridge.core.wire import Wire
 from lazybridge.core.wire.chat import ChatWire
 from lazybridge.core.wire.messages import MessagesWire
 from lazybridge.core.wire.responses import ResponsesWire
 
 GOLDEN = Path(__file__).with_name("golden")
-WIRES: dict[str, Wire] = {"chat": ChatWire(), "responses": ResponsesWire(), "messages": MessagesWire()}
-VENDORS = {"chat": "openai", "responses": "openai", "messages": "anthropic"}
+WIRES: dict[str, Wire] = {
+    "chat": ChatWire(),
+    "responses": ResponsesWire(),
+    "messages": MessagesWire(),
+    "mistral": MISTRAL,
+}
+VENDORS = {"chat": "openai", "responses": "openai", "messages": "anthropic", "mistral": "mistral"}
 USUAL_MODELS = {
     "chat": ("gpt-4.1-mini", "gpt-6-luna"),
     "responses": ("gpt-6-luna", "gpt-4.1-mini"),
     "messages": ("claude-haiku-5-5", "claude-haiku-4-5"),
+    "mistral": ("mistral-small-2603", "mistral-large-2512"),
 }
 # Where a rule depends on the model; an id that no table knows is one of them.
 MODELS_OF_CASE: dict[str, dict[str, tuple[str, ...]]] = {
@@ -48,7 +55,10 @@ MODELS_OF_CASE: dict[str, dict[str, tuple[str, ...]]] = {
         "chat": ("gpt-4.1-mini", "gpt-6-luna", "o3", "unknown-1"),
         "responses": ("gpt-4.1-mini", "gpt-6-luna", "o3", "unknown-1"),
     },
-    "audio": {"chat": ("gpt-audio-mini", "gpt-6-luna", "unknown-1")},
+    "audio": {
+        "chat": ("gpt-audio-mini", "gpt-6-luna", "unknown-1"),
+        "mistral": ("voxtral-small-2507", "mistral-small-2603", "unknown-1"),
+    },
     "images": {"chat": ("gpt-4.1-mini", "gpt-audio-mini"), "responses": ("gpt-6-luna",)},
     "thinking": {
         "chat": ("gpt-6-luna", "gpt-4.1-mini", "o3"),
