@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 
 from lazybridge.core import catalogue, structured
 from lazybridge.core.content import AudioContent, DocumentContent, ImageContent, TextContent
+from lazybridge.core.providers.mistral import WIRE as MISTRAL
 from lazybridge.core.types import (
     EFFORTS,
     CompletionRequest,
@@ -24,7 +25,6 @@ from lazybridge.core.types import (
     ToolCall,
     ToolDefinition,
 )
-from lazybridge.core.providers.mistral import WIRE as MISTRAL
 from lazybridge.core.wire import Wire
 from lazybridge.core.wire.chat import ChatWire
 from lazybridge.core.wire.messages import MessagesWire
