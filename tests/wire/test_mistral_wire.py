@@ -145,12 +145,22 @@ def test_streamed_thinking_goes_back_whole() -> None:
     assert next_body(response)["messages"][1]["content"] == THOUGHTS
 
 
-def test_two_thoughts_stay_two() -> None:
-    def thought(text: str) -> dict[str, Any]:
-        return {"type": "thinking", "thinking": [{"type": "text", "text": text}], "closed": True}
+def test_a_thought_ends_where_something_else_begins() -> None:
+    def thought(text: str, **more: Any) -> dict[str, Any]:
+        return {"type": "thinking", "thinking": [{"type": "text", "text": text}], **more}
 
-    response = streamed({"content": [thought("a")]}, {"content": [thought("b")]}, {"content": "c"})
-    assert next_body(response)["messages"][1]["content"] == [thought("a"), thought("b"), {"type": "text", "text": "c"}]
+    response = streamed(
+        {"content": [thought("a")]},
+        {"content": [thought("b", closed=True)]},  # as recorded: most pieces of one thought are marked
+        {"content": [thought("c", closed=True)]},
+        {"content": "d"},
+        {"content": [thought("e")]},
+    )
+    assert next_body(response)["messages"][1]["content"] == [
+        thought("abc", closed=True),
+        {"type": "text", "text": "d"},
+        thought("e"),
+    ]
 
 
 def test_a_turn_without_thinking_is_plain_text() -> None:

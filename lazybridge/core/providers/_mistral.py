@@ -69,7 +69,7 @@ class Sender(_Built):
 
     def __init__(self, api_key: Callable[[], Any] | None, server_url: str | None) -> None:
         client = http_client()
-        client.event_hooks = {"response": [_tell_retirement]}
+        client.event_hooks = {"response": [_arrived]}
         super().__init__(api_key, server_url, client, async_http_client(httpx2.AsyncClient))
 
     def post(
@@ -93,7 +93,7 @@ class AsyncSender(_Built):
 
     def __init__(self, api_key: Callable[[], Any] | None, server_url: str | None) -> None:
         client = async_http_client(httpx2.AsyncClient)
-        client.event_hooks = {"response": [_atell_retirement]}
+        client.event_hooks = {"response": [_aarrived]}
         super().__init__(api_key, server_url, client, http_client())
 
     async def post(self, path: str, *, body: Any, options: Any, cast_to: Any, stream_cls: Any = None, **_: Any) -> Any:
@@ -187,5 +187,14 @@ def _tell_retirement(response: httpx2.Response) -> None:
         warnings.warn(f"mistral: the vendor says that this model retires on {when}", UserWarning, stacklevel=2)
 
 
-async def _atell_retirement(response: httpx2.Response) -> None:
+def _arrived(response: httpx2.Response) -> None:
+    """What happens to every answer before the SDK's hooks see it: they want to read the body of an error."""
+    if _refused(response.status_code):
+        response.read()
+    _tell_retirement(response)
+
+
+async def _aarrived(response: httpx2.Response) -> None:
+    if _refused(response.status_code):
+        await response.aread()
     _tell_retirement(response)

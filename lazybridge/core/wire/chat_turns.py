@@ -28,7 +28,8 @@ class KeptContent:
     def _add(self, part: dict[str, Any]) -> None:
         last = self.parts[-1] if self.parts else {}
         kind = part.get("type")
-        if kind != last.get("type") or kind not in ("text", "thinking") or last.get("closed"):
+        # `closed` ends nothing here: in recorded streams it stands on most pieces of one thought.
+        if kind != last.get("type") or kind not in ("text", "thinking"):
             self.parts.append(part)
         elif kind == "text":
             last["text"] = f"{last.get('text') or ''}{part.get('text') or ''}"
