@@ -209,7 +209,7 @@ def test_a_failed_call_raises_when_its_answer_is_read(agent: Callable[..., Agent
             read()
         assert caught.value is envelope.error
     assert caught.value.__cause__ is not None
-    assert type(caught.value.__cause__).__module__.split(".")[0] in ("openai", "anthropic", "groq")
+    assert type(caught.value.__cause__).__module__.split(".")[0] in ("openai", "anthropic", "groq", "mistralai")
     assert envelope.error_info is not None
     assert envelope.error_info.kind == "authentication"
 
@@ -228,7 +228,7 @@ def test_a_key_that_the_server_echoes_reaches_no_text(
     assert error is not None
     shown = "".join(traceback.format_exception(error)) + repr(error) + repr(error.__cause__)
     shown += repr(vars(error)) + repr(vars(error.__cause__))
-    response = error.__cause__.response  # type: ignore[union-attr]
+    response = getattr(error.__cause__, "response", None) or error.__cause__.raw_response  # type: ignore[union-attr]
     shown += response.text + repr(dict(response.request.headers)) + repr(dict(response.headers))
     assert key not in shown
     assert "[redacted]" in str(error)
@@ -509,6 +509,8 @@ def test_the_vendors_own_base_url_variable_holds(
 ) -> None:
     if kind.provider == "fal":
         pytest.skip("fal's variable names a host, which is asked over https")
+    if kind.provider == "mistral":
+        pytest.skip("the SDK reads no such variable")
     monkeypatch.setenv(f"{kind.provider.upper()}_BASE_URL", kind.url(vendor.url))
     monkeypatch.setenv(f"{kind.provider.upper()}_API_KEY", "from-the-environment")
     assert Agent(f"{kind.provider}/{kind.model}", **kind.options)("hi").text() == TEXT
