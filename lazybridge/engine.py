@@ -129,7 +129,8 @@ class LLMEngine:
     @classmethod
     def route(cls, model: str) -> Route:
         """Where a model string goes, and why. Raises UnknownModelError where no rule knows it."""
-        known = (*cls._PROVIDER_ALIASES, *catalogue.ids("anthropic"), *catalogue.ids("openai"))
+        vendors = ("anthropic", "mistral", "openai")
+        known = (*cls._PROVIDER_ALIASES, *(id for vendor in vendors for id in catalogue.ids(vendor)))
         return registry.route(model, cls._PROVIDER_ALIASES, cls._PROVIDER_RULES, cls._PROVIDER_DEFAULT, known)
 
     def _resolve(

@@ -16,6 +16,7 @@ from typing import Any
 
 import anthropic  # noqa: F401  # loaded once, so that no test's clock pays for it
 import groq  # noqa: F401
+import mistralai.client.models  # noqa: F401
 import openai  # noqa: F401
 import pytest
 
@@ -60,14 +61,22 @@ class Kind:
     model: str
     path: str
     options: dict[str, Any]
-    sdk: str = ""
 
     def url(self, base: str) -> str:
         """The base URL: what the path has before what the SDK adds."""
-        added = {"anthropic": "/v1/messages", "groq": "/openai/v1/chat/completions"}.get(self.provider)
+        own = {"anthropic": "/v1/messages", "groq": "/openai/v1/chat/completions", "mistral": "/v1/chat/completions"}
+        added = own.get(self.provider)
         if added is None:
             added = "/responses" if self.path.endswith("/responses") else "/chat/completions"
         return base + self.path.removesuffix(added)
+
+    @property
+    def chat(self) -> bool:
+        return self.path.endswith("/chat/completions")
+
+    @property
+    def sdk(self) -> str:
+        return str(registry.provider_class(self.provider).sdk)  # type: ignore[attr-defined]
 
     def build(self, base: str, **more: Any) -> BaseProvider:
         return registry.provider_class(self.provider)(
@@ -89,7 +98,8 @@ KINDS = {
     "chat": Kind("openai", "gpt-4.1-mini", "/v1/chat/completions", {"api": "chat"}),
     "messages": Kind("anthropic", "claude-haiku-4-5", "/v1/messages", {}),
     "groq": Kind("groq", "qwen/qwen3.8-27b", "/openai/v1/chat/completions", {}),
-    "fal": Kind("fal", "openai/gpt-6-luna", "/openrouter/router/openai/v1/chat/completions", {}, sdk="openai"),
+    "fal": Kind("fal", "openai/gpt-6-luna", "/openrouter/router/openai/v1/chat/completions", {}),
+    "mistral": Kind("mistral", "mistral-medium-3-5", "/mistral/v1/chat/completions", {}),
 }
 
 

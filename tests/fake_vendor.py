@@ -1,4 +1,5 @@
-"""A loopback server that speaks Chat Completions, Responses and Messages, and fails on request.
+"""A loopback server that speaks Chat Completions, Mistral's dialect of it (under `/mistral`), Responses and Messages, and
+fails on request.
 
 It answers `Hello from the fake vendor.` in the wire of the path. `fail(...)` queues faults for the next requests.
 """
@@ -114,6 +115,9 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.status is not None:
             return self._send(fault.status, fault.body or error_body(self.path, fault.status), fault.headers)
         wire = _WIRES.get(self.path) or _WIRES[self.path.rsplit("/", 1)[-1]]
+        wrong = _mistral_refusal(body) if wire is _mistral else None
+        if wrong:
+            return self._send(422, {"detail": [{"type": "value_error", "loc": ["body"], "msg": wrong}]}, {})
         events = wire(body, self.vendor.pieces, self.vendor.tool_call)
         if not body.get("stream"):
             return self._drip(events[-1], fault.drip) if fault.drip else self._send(200, events[-1], fault.headers)
@@ -126,6 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
             "content-type": "application/json",
             "x-request-id": "req_1",
             "request-id": "req_1",
+            "mistral-correlation-id": "req_1",
             **headers,
         }.items():
             self.send_header(name, value)
@@ -150,7 +155,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _stream(self, events: list[tuple[str | None, Any]], fault: Fault) -> None:
         self.send_response(200)
-        for name, value in (("content-type", "text/event-stream"), ("x-request-id", "req_1"), ("request-id", "req_1")):
+        self.send_header("content-type", "text/event-stream")
+        for name in ("x-request-id", "request-id", "mistral-correlation-id"):
+            self.send_header(name, "req_1")
+        for name, value in fault.headers.items():
             self.send_header(name, value)
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
@@ -183,6 +191,11 @@ def error_body(path: str, status: int) -> dict[str, Any]:
     if path.endswith("/messages"):
         kind = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error", 529: "overloaded_error"}
         return {"type": "error", "error": {"type": kind.get(status, "api_error"), "message": f"injected {status}"}}
+    if path.startswith("/mistral"):
+        if status == 401:
+            return {"detail": f"injected {status}"}
+        code = {404: ("1500", "invalid_model"), 429: ("1300", "rate_limited")}.get(status, (None, "server_error"))
+        return {"object": "error", "message": f"injected {status}", "type": code[1], "param": None, "code": code[0]}
     code = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}.get(status)
     return {"error": {"message": f"injected {status}", "type": "server_error", "param": None, "code": code}}
 
@@ -226,6 +239,51 @@ def _chat(body: dict[str, Any], pieces: tuple[str, ...], call: dict[str, Any] | 
         "choices": [{"index": 0, "message": message, "finish_reason": reason, "logprobs": None}],
     }
     return [*texts, chunk({}, reason), trailer, (None, "[DONE]"), whole]
+
+
+def _mistral(body: dict[str, Any], pieces: tuple[str, ...], call: dict[str, Any] | None) -> Events:
+    """As recorded: no index on tool calls, usage beside the finish reason, an empty text beside calls."""
+    usage = {
+        "prompt_tokens": 20, "completion_tokens": 5, "total_tokens": 25,
+        "prompt_tokens_details": {"cached_tokens": 8}, "service_tier": "standard",
+    }  # fmt: skip
+    base = {"id": "0123456789abcdef", "created": 1, "model": body["model"]}
+    calls = None
+    if call and not any(message["role"] == "tool" for message in body["messages"]):
+        calls = [{"id": "D681PevKs", "function": {"name": call["name"], "arguments": json.dumps(call["arguments"])}}]
+    reason = "tool_calls" if calls else "stop"
+
+    def chunk(delta: dict[str, Any], finish: str | None = None, **more: Any) -> tuple[None, Any]:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish}
+        return None, {**base, "object": "chat.completion.chunk", "choices": [choice], **more}
+
+    texts = [] if calls else [chunk({"content": piece}) for piece in pieces]
+    last = chunk({"content": "", "tool_calls": calls} if calls else {"content": ""}, reason, usage=usage)
+    message = {"role": "assistant", "tool_calls": calls, "content": "" if calls else "".join(pieces)}
+    whole = {
+        **base,
+        "object": "chat.completion",
+        "usage": usage,
+        "choices": [{"index": 0, "finish_reason": reason, "message": message}],
+    }
+    return [*texts, last, (None, "[DONE]"), whole]
+
+
+def _mistral_refusal(body: dict[str, Any]) -> str | None:
+    """Why Mistral would not take a body: what its SDK's types and its known errors say."""
+    from mistralai.client.models import ChatCompletionRequest
+
+    unknown = set(body) - set(ChatCompletionRequest.model_fields)
+    if unknown:
+        return f"unknown fields: {sorted(unknown)}"
+    for message in body["messages"]:
+        ids = [call["id"] for call in message.get("tool_calls") or []] + [message.get("tool_call_id")]
+        for id in ids:
+            if id is not None and not (len(id) == 9 and id.isascii() and id.isalnum()):
+                return f"Tool call id was {id} but must be a-z, A-Z, 0-9, with a length of 9."
+    if body["messages"][-1]["role"] == "assistant" and not body["messages"][-1].get("prefix"):
+        return "Expected last role User or Tool (or Assistant with prefix True) for serving but got assistant"
+    return None
 
 
 def _responses(body: dict[str, Any], pieces: tuple[str, ...], call: dict[str, Any] | None) -> Events:
@@ -337,5 +395,6 @@ _WIRES = {
     "responses": _responses,
     "messages": _messages,
     "/openai/v1/chat/completions": _groq,
+    "/mistral/v1/chat/completions": _mistral,
     "/openrouter/router/openai/v1/chat/completions": _fal,
 }

@@ -28,6 +28,8 @@ EXPECTED = {
     "messages": Decimal("0.0000378"),
     # qwen/qwen3.8-27b: $0.80 in, $4 out, nothing off for what is cached (https://groq.com/pricing)
     "groq": Decimal("0.000036"),
+    # mistral-medium-3-5: $1.50 in, $0.15 cached, $7.50 out (genai-prices 0.2.3)
+    "mistral": Decimal("0.0000567"),
 }
 
 
@@ -37,7 +39,7 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 
 def expected(kind: Kind) -> Decimal:
-    return EXPECTED[{"anthropic": "messages", "groq": "groq"}.get(kind.provider, "chat")]
+    return EXPECTED[{"anthropic": "messages", "groq": "groq", "mistral": "mistral"}.get(kind.provider, "chat")]
 
 
 def checked(receipt: Receipt | None) -> Decimal | None:

@@ -113,8 +113,10 @@ def test_a_class_that_does_not_show_what_it_sends_says_so() -> None:
 # --- estimates --------------------------------------------------------------------------------------------------------
 
 
-def test_an_estimate_asks_nobody_and_holds_the_real_cost(agent: AgentMaker, vendor: FakeVendor) -> None:
-    subject = agent(system="You are kind. " * 3, tools=[weather])
+def test_an_estimate_asks_nobody_and_holds_the_real_cost(agent: AgentMaker, vendor: FakeVendor, kind: Kind) -> None:
+    # Nobody publishes how much Mistral's models may write.
+    more = {"max_tokens": 1_000} if kind.provider == "mistral" else {}
+    subject = agent(system="You are kind. " * 3, tools=[weather], **more)
     found = subject.estimate("Say hello.", expected_output_tokens=5)
     assert isinstance(found, Estimate)
     assert vendor.requests == []
@@ -139,7 +141,7 @@ def test_the_table_is_readable(agent: AgentMaker, kind: Kind) -> None:
 
 
 def test_the_output_is_bounded_by_what_is_sent_else_by_the_model(agent: AgentMaker, kind: Kind) -> None:
-    usual = {"anthropic": 64_000, "openai": 32_768, "groq": 16_384}[kind.provider]
+    usual = {"anthropic": 64_000, "openai": 32_768, "groq": 16_384, "mistral": None}[kind.provider]
     assert agent().estimate("hi").output_tokens == (1, 500, usual)
     assert agent(max_tokens=100).estimate("hi").output_tokens == (1, 100, 100)
     assert agent().estimate("hi", max_tokens=7, expected_output_tokens=3).output_tokens == (1, 3, 7)
@@ -241,7 +243,8 @@ def test_a_picture_of_a_screen_is_a_picture() -> None:
 @pytest.mark.parametrize("cap", [-1, 0, True, "10"])
 def test_a_cap_that_is_none_bounds_nothing(agent: AgentMaker, kind: Kind, cap: Any) -> None:
     body = {name: cap for name in ("max_tokens", "max_completion_tokens", "max_output_tokens")}
-    assert agent().estimate("hi", extra_body=body).output_tokens.high >= 16_384
+    high = agent().estimate("hi", extra_body=body).output_tokens.high
+    assert high is None or high >= 16_384
 
 
 @pytest.mark.parametrize(

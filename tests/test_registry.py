@@ -37,6 +37,22 @@ from lazybridge.core.registry import route
         ("gpt", "openai", None),
         ("OPENAI", "openai", None),
         ("local", "local", None),
+        ("mistral", "mistral", None),
+        ("MistralAI", "mistral", None),
+        ("mistralai/claude-like", "mistral", "claude-like"),
+        *(
+            (id, "mistral", id)
+            for id in (
+                "mistral-large-4",
+                "ministral-3b-2512",
+                "codestral-2508",
+                "magistral-medium-latest",
+                "devstral-2512",
+                "pixtral-12b",
+                "open-mistral-nemo",
+                "voxtral-small-latest",
+            )
+        ),
     ],
 )
 def test_where_a_model_goes(model: str, provider: str, sent: str | None) -> None:
@@ -52,8 +68,10 @@ def test_where_a_model_goes(model: str, provider: str, sent: str | None) -> None
         "qwen/qwen3.8-27b",
         "azure/gpt-4o",
         "my-gpt-4-finetune",
-        "mistralai/claude-like",
+        "someone/claude-like",
         "gptfoo",
+        "mistral.mistral-large-2402",
+        "mistralfoo",
         "claudette",
     ],
 )

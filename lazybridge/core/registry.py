@@ -16,6 +16,7 @@ Rule = tuple[str, str, str]
 
 _BUILT_IN: dict[str, tuple[str, str]] = {
     "anthropic": ("lazybridge.core.providers.anthropic", "AnthropicProvider"),
+    "mistral": ("lazybridge.core.providers.mistral", "MistralProvider"),
     "openai": ("lazybridge.core.providers.openai", "OpenAIProvider"),
     "groq": ("lazybridge.core.providers.groq", "GroqProvider"),
     "fal": ("lazybridge.core.providers.fal", "FalProvider"),
@@ -26,6 +27,8 @@ _user_classes: dict[str, type[BaseProvider]] = {}
 BUILT_IN_ALIASES: dict[str, str] = {
     "anthropic": "anthropic",
     "claude": "anthropic",
+    "mistral": "mistral",
+    "mistralai": "mistral",
     "openai": "openai",
     "gpt": "openai",
     "groq": "groq",
@@ -33,6 +36,9 @@ BUILT_IN_ALIASES: dict[str, str] = {
     "local": "local",
 }
 
+# The names that Mistral's ids begin with: https://github.com/mistralai/platform-docs-public src/schema/models/models,
+# read 2026-11-22.
+_MISTRAL = ("mistral", "ministral", "codestral", "magistral", "devstral", "pixtral", "open-mistral", "voxtral")
 # The ids of openai 3.54.0 `types/shared/chat_model.py` and anthropic 2.12.0 `types/model.py`, read 2026-11-22.
 # `gpt-oss-…` is absent on purpose: other vendors host it, OpenAI's API does not.
 BUILT_IN_RULES: tuple[Rule, ...] = (
@@ -49,6 +55,7 @@ BUILT_IN_RULES: tuple[Rule, ...] = (
     # Groq's own systems are called `groq/compound` there: here that is no vendor's name before a model's.
     ("startswith", "groq/compound", "groq"),
     ("startswith", "compound-beta", "groq"),
+    *(("startswith", f"{name}-", "mistral") for name in _MISTRAL),
     ("startswith", "local:", "local"),
 )
 

@@ -234,6 +234,12 @@ class CompletionRequest:
         hint = "; for any tool write 'required'" if self.tool_choice == "any" else ""
         raise ValueError(f"unknown tool_choice {self.tool_choice!r}; use one of {words}{hint}")
 
+    @property
+    def cache_hints(self) -> tuple[CacheHint, ...]:
+        """What is asked about caching, of the whole request and of single blocks."""
+        contents = [message.content for message in self.messages if not isinstance(message.content, str)]
+        return (self.cache, *(block.cache for content in contents for block in content))
+
     @cached_property
     def system_text(self) -> str | None:
         """`system` and every system message, joined by blank lines; None where there is none."""

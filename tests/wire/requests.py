@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from lazybridge.core import catalogue, structured
 from lazybridge.core.content import AudioContent, DocumentContent, ImageContent, TextContent
 from lazybridge.core.providers import fal, groq
+from lazybridge.core.providers.mistral import WIRE as MISTRAL
 from lazybridge.core.types import (
     EFFORTS,
     CompletionRequest,
@@ -37,8 +38,16 @@ WIRES: dict[str, Wire] = {
     "messages": MessagesWire(),
     "groq": groq.WIRE,
     "fal": fal.WIRE,
+    "mistral": MISTRAL,
 }
-VENDORS = {"chat": "openai", "responses": "openai", "messages": "anthropic", "groq": "groq", "fal": "fal"}
+VENDORS = {
+    "chat": "openai",
+    "responses": "openai",
+    "messages": "anthropic",
+    "groq": "groq",
+    "fal": "fal",
+    "mistral": "mistral",
+}
 # The dialects of Chat Completions.
 CHAT = ("chat", "groq", "fal")
 USUAL_MODELS = {
@@ -47,6 +56,7 @@ USUAL_MODELS = {
     "messages": ("claude-haiku-5-5", "claude-haiku-4-5"),
     "groq": ("openai/gpt-oss-20b", "unknown-1"),
     "fal": ("openai/gpt-6-luna",),
+    "mistral": ("mistral-small-2603", "mistral-large-2512"),
 }
 # Where a rule depends on the model; an id that no table knows is one of them.
 MODELS_OF_CASE: dict[str, dict[str, tuple[str, ...]]] = {
@@ -59,7 +69,10 @@ MODELS_OF_CASE: dict[str, dict[str, tuple[str, ...]]] = {
         "chat": ("gpt-4.1-mini", "gpt-6-luna", "o3", "unknown-1"),
         "responses": ("gpt-4.1-mini", "gpt-6-luna", "o3", "unknown-1"),
     },
-    "audio": {"chat": ("gpt-audio-mini", "gpt-6-luna", "unknown-1")},
+    "audio": {
+        "chat": ("gpt-audio-mini", "gpt-6-luna", "unknown-1"),
+        "mistral": ("voxtral-small-2507", "mistral-small-2603", "unknown-1"),
+    },
     "images": {"chat": ("gpt-4.1-mini", "gpt-audio-mini"), "responses": ("gpt-6-luna",)},
     "thinking": {
         "chat": ("gpt-6-luna", "gpt-4.1-mini", "o3"),

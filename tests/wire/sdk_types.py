@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import SchemaValidator
 
 # Fields at the top of a body that a vendor takes and its SDK's types do not have yet, as (wire, field, source).
@@ -30,11 +30,65 @@ def body_errors(wire: str, body: Mapping[str, Any]) -> list[str]:
     """
     known = {field for name, field, _ in EXTENSIONS if name == wire}
     body = {field: value for field, value in body.items() if field not in known}
+    if wire == "mistral":
+        return _mistral_errors(body)
     try:
         validator(wire, bool(body.get("stream"))).validate_python(body)
     except ValidationError as exc:
         return _told(exc)
     return []
+
+
+def _mistral_errors(body: Mapping[str, Any]) -> list[str]:
+    """What mistralai would send otherwise: its models drop unknown keys, coerce, and keep what they do not know apart.
+
+    So a body that they read and write again unchanged, without anything unknown in it, is one of theirs.
+    """
+    from mistralai.client.models import ChatCompletionRequest
+
+    try:
+        read = ChatCompletionRequest.model_validate(body)
+    except ValidationError as exc:
+        return _told(exc)
+    if unknown := sorted(_unknown(read)):
+        return unknown
+    return _differences(body, read.model_dump(by_alias=True, mode="json", exclude_unset=True), "")
+
+
+def _unknown(value: Any) -> set[str]:
+    """Parts of types and words of enumerations that the SDK has no name for."""
+    from mistralai.client.types import UnrecognizedStr
+
+    if isinstance(value, UnrecognizedStr):
+        return {f"unknown word {value!r}"}
+    if getattr(value, "is_unknown", False):
+        return {f"unknown part {value.raw!r}"}
+    if isinstance(value, BaseModel):
+        return set().union(*map(_unknown, vars(value).values()))
+    if isinstance(value, (list, tuple)):
+        return set().union(*map(_unknown, value))
+    return set()
+
+
+def _differences(sent: Any, written: Any, place: str) -> list[str]:
+    if isinstance(sent, Mapping) and isinstance(written, Mapping):
+        return [
+            error
+            for name in {**sent, **written}
+            for error in (
+                _differences(sent[name], written[name], f"{place}.{name}")
+                if name in sent and name in written
+                else [f"{place}.{name}: only in {'the body' if name in sent else 'what the SDK sends'}"]
+            )
+        ]
+    if isinstance(sent, list) and isinstance(written, list) and len(sent) == len(written):
+        return [
+            error
+            for index, pair in enumerate(zip(sent, written, strict=True))
+            for error in _differences(*pair, f"{place}.{index}")
+        ]
+    same = sent == written and (type(sent) is type(written) or {type(sent), type(written)} == {int, float})
+    return [] if same else [f"{place}: {sent!r} is not {written!r}"]
 
 
 def _told(exc: ValidationError) -> list[str]:

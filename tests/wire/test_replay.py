@@ -237,7 +237,14 @@ def test_streamed_items_go_back_as_they_came() -> None:
 
 @pytest.mark.parametrize(
     ("made_by", "sent_to"),
-    [("responses", "messages"), ("messages", "responses"), ("messages", "chat"), ("responses", "chat")],
+    [
+        ("responses", "messages"),
+        ("messages", "responses"),
+        ("messages", "chat"),
+        ("responses", "chat"),
+        ("messages", "mistral"),
+        ("responses", "mistral"),
+    ],
 )
 def test_another_vendor_gets_the_text_and_the_calls_alone(made_by: str, sent_to: str) -> None:
     response, _ = whole(made_by)
@@ -379,7 +386,7 @@ def is_terminal(event: Mapping[str, Any]) -> bool:
 
 
 @recorded
-@pytest.mark.parametrize("vendor", ["openai", "azure_openai", "anthropic", "groq"])
+@pytest.mark.parametrize("vendor", ["openai", "azure_openai", "anthropic", "groq", "mistral"])
 def test_a_recorded_stream_cut_anywhere_before_its_end_is_noticed(vendor: str) -> None:
     cuts = 0
     for record in records(*WIRE_OF_API, files=vendor):
@@ -397,7 +404,7 @@ def test_a_recorded_stream_cut_anywhere_before_its_end_is_noticed(vendor: str) -
 
 
 @recorded
-@pytest.mark.parametrize("vendor", ["openai", "azure_openai", "anthropic", "groq"])
+@pytest.mark.parametrize("vendor", ["openai", "azure_openai", "anthropic", "groq", "mistral"])
 def test_a_recorded_stream_that_was_not_cut_is_an_answer(vendor: str) -> None:
     for record in records(*WIRE_OF_API, files=vendor):
         if not record["streaming"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,7 @@ _CONNECTION_ERRNOS = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENE
 _UNSENT_CLASSES = frozenset(
     {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "ConnectionRefusedError", "gaierror"}
 )
+_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "mistral-correlation-id")
 _TRANSPORT_MODULES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "requests", "urllib3"})
 
 
@@ -52,7 +54,7 @@ def from_exception(
         provider=provider,
         model=model,
         status_code=status if status is None or status >= 400 else None,
-        request_id=getattr(exc, "request_id", None) or headers.get("x-request-id") or headers.get("request-id"),
+        request_id=getattr(exc, "request_id", None) or next(filter(None, map(headers.get, _REQUEST_ID_HEADERS)), None),
         retry_after=retry_after_seconds(headers),
         retryable=_retryable(kind, status, headers, exc, words),
         code=words[0] if words else None,
@@ -189,13 +191,34 @@ def _headers(exc: BaseException) -> Mapping[str, str]:
 
 
 def _error_body(exc: BaseException) -> Mapping[str, Any]:
+    """What the vendor says went wrong: under `error`, as the whole body, or as `detail`."""
     body = getattr(exc, "body", None)
-    if isinstance(body, Mapping):
-        inner = body.get("error")
-        if isinstance(inner, Mapping):
-            return inner
-        return {**body, "message": inner} if isinstance(inner, str) else body
-    return {}
+    if isinstance(body, str):  # mistralai keeps it as text
+        try:
+            body = json.loads(body)
+        except ValueError:
+            return {}
+    if not isinstance(body, Mapping):
+        return {}
+    inner = body.get("error")
+    if isinstance(inner, Mapping):
+        return inner
+    if isinstance(inner, str):
+        return {**body, "message": inner}
+    return body if isinstance(body.get("message"), str) else {**body, "message": _detail(body)}
+
+
+def _detail(body: Mapping[str, Any]) -> str | None:
+    """FastAPI's `detail`, as Mistral and fal send it: a text, or what is wrong with each field. Mistral wraps it in `message`
+    at times."""
+    detail = body.get("detail")
+    for holder in (body.get("message"), detail):
+        if isinstance(holder, Mapping):
+            detail = holder.get("detail", detail)
+    if isinstance(detail, list):
+        found = [item for item in detail if isinstance(item, Mapping)]
+        return "; ".join(f"{'.'.join(map(str, item.get('loc') or ()))}: {item.get('msg')}" for item in found) or None
+    return detail if isinstance(detail, str) else None
 
 
 def _text(value: object) -> str:

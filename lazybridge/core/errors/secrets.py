@@ -70,7 +70,7 @@ def chain_of(exc: BaseException) -> Iterator[BaseException]:
 def _holders(exc: BaseException) -> Iterator[Any]:
     """The request and response objects that hang on an exception and its causes."""
     for link in chain_of(exc):
-        for name in ("request", "response"):
+        for name in ("request", "response", "raw_response"):
             try:
                 holder = getattr(link, name, None)
             except RuntimeError:  # httpx raises where the exception was built without a request

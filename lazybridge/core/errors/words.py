@@ -23,7 +23,7 @@ BY_STATUS: dict[int, ErrorKind] = {
 }
 
 # The vendors' own words in `error.type` and `error.code`. Sources: the error classes of openai 3.54.0 and anthropic
-# 2.12.0 and their API references, read 2026-11-22; recorded error bodies.
+# 2.12.0 and their API references, read 2026-11-22; recorded error bodies (`invalid_model` and `rate_limited`: Mistral).
 BY_WORD: dict[str, ErrorKind] = {
     "authentication_error": "authentication",
     "invalid_api_key": "authentication",
@@ -40,6 +40,7 @@ BY_WORD: dict[str, ErrorKind] = {
     "not_found_error": "not_found",
     "model_not_found": "not_found",
     "deployment_not_found": "not_found",
+    "invalid_model": "not_found",
     "context_length_exceeded": "context_length",
     "exceed_context_size_error": "context_length",
     "string_above_max_length": "context_length",
@@ -49,6 +50,7 @@ BY_WORD: dict[str, ErrorKind] = {
     "cyber_policy": "content_policy",
     "rate_limit_error": "rate_limit",
     "rate_limit_exceeded": "rate_limit",
+    "rate_limited": "rate_limit",
     "tokens": "rate_limit",
     "requests": "rate_limit",
     "overloaded_error": "overloaded",

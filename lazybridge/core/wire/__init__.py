@@ -119,9 +119,7 @@ class Adjuster:
 
     def cache_lifetime(self, request: CompletionRequest) -> None:
         """Note a cache lifetime, on the request or on a block, for a vendor that caches by itself."""
-        contents = [message.content for message in request.messages if not isinstance(message.content, str)]
-        hints = [block.cache for content in contents for block in content]
-        if any(hint in ("5m", "1h") for hint in (request.cache, *hints)):
+        if any(hint in ("5m", "1h") for hint in request.cache_hints):
             what = "OpenAI caches by itself and sells" if self.model.vendor == "openai" else "this API takes"
             self.add("cache", f"{what} no such lifetime; nothing was sent")
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lazybridge.core.catalogue import ModelProfile
-from lazybridge.core.content import AudioContent, ContentBlock, DocumentContent, ImageContent, TextContent
+from lazybridge.core.content import ContentBlock, TextContent
 from lazybridge.core.types import (
     ASSISTANT,
     TOOL,
     USER,
     CompletionRequest,
     CompletionResponse,
+    Effort,
     Message,
     OutputSchema,
     ToolCall,
@@ -22,16 +24,23 @@ from lazybridge.core.types import (
 )
 from lazybridge.core.wire import Adjuster, SDKCall, content_of, plain, state_for
 from lazybridge.core.wire.chat_answers import ChatAccumulator, answer_of
+from lazybridge.core.wire.chat_parts import Words, part
+from lazybridge.core.wire.chat_turns import replay
+from lazybridge.core.wire.tool_ids import short_ids
 
 
 @dataclass(frozen=True)
 class ChatWire:
     """Chat Completions; the fields are the dialect.
 
-    `max_tokens_field` and `system_role` are the vendor's words; `stream_usage` asks for usage in a stream;
-    `reasoning_effort` says whether the API has that parameter, and `efforts` which words it knows; `schema_mode` is how it
-    takes an output schema, `schema_beside_tools` whether it does so beside tools. `reasoning_format` is the word that
-    asks for thinking apart from the text, `reasoning_field` the field of an assistant's message that takes it back.
+    `max_tokens_field`, `seed_field`, `system_role` and `any_tool` are the vendor's words; `stream_usage` asks for usage in
+    a stream; `reasoning_effort` says whether the API has that parameter, and `efforts` which words it knows; `schema_mode`
+    is how it takes an output schema, `schema_beside_tools` whether it does so beside tools.
+    `thinking_effort` is the effort that `thinking=True` stands for, where it is shown by that; `reasoning_format` is the
+    word that asks for thinking apart from the text. `reasoning_field` is the field of an assistant's message that takes it
+    back; `replays_thinking` where it goes back as parts of the content, unchanged.
+    `short_ids`: ids of tool calls have nine letters and digits. `prefixes`: an assistant's message at the end is marked as
+    the beginning of the answer. `cache_key`: caching is asked for by a key. `media` is how audio and documents are written.
     `service_tiers` are all that the API knows. `refused_media` it takes from no model, `refused` are fields of the body
     that it does not take, each with the value that means nothing.
     """
@@ -42,11 +51,19 @@ class ChatWire:
     system_role: str = "system"
     stream_usage: bool = True
     reasoning_effort: bool = True
+    efforts: tuple[str, ...] | None = None
     schema_mode: str = "json_schema"
     schema_beside_tools: bool = True
-    efforts: tuple[str, ...] | None = None
+    seed_field: str = "seed"
+    any_tool: str = "required"
+    thinking_effort: Effort | None = None
     reasoning_format: str | None = None
     reasoning_field: str | None = None
+    replays_thinking: bool = False
+    short_ids: bool = False
+    prefixes: bool = False
+    cache_key: bool = False
+    media: Words = "openai"
     service_tiers: tuple[str, ...] | None = None
     refused_media: tuple[str, ...] = ()
     refused: tuple[tuple[str, Any], ...] = ()
@@ -67,8 +84,8 @@ class ChatWire:
         if request.stop:
             body["stop"] = list(request.stop)
         if request.seed is not None:
-            body["seed"] = request.seed
-        body |= _tools(request, adjust)
+            body[self.seed_field] = request.seed
+        body |= self._tools(request, adjust)
         if request.native_tools:
             adjust.add("native_tools", "Chat Completions runs no tools of the vendor")
         if told is not None:
@@ -79,14 +96,11 @@ class ChatWire:
             body["response_format"] = self._response_format(request.output_schema, adjust)
         if request.metadata is not None:
             body["metadata"] = dict(request.metadata)
-        if request.service_tier is not None:
-            if self.service_tiers is None or request.service_tier in self.service_tiers:
-                body["service_tier"] = request.service_tier
-            else:
-                adjust.add(
-                    "service_tier", f"this API knows {', '.join(self.service_tiers)}, not {request.service_tier!r}"
-                )
-        adjust.cache_lifetime(request)
+        body |= self._service_tier(request, adjust)
+        if self.cache_key:
+            body |= _cache_key(request, body, adjust)
+        else:
+            adjust.cache_lifetime(request)
         if stream:
             body["stream"] = True
             if self.stream_usage:
@@ -106,6 +120,10 @@ class ChatWire:
         effort = adjust.effort(request, self.efforts)
         if request.thinking and model.thinking == "never":
             adjust.add("thinking", f"{model.id} does not think")
+        elif request.thinking and self.thinking_effort:
+            effort = effort or self.thinking_effort
+            if request.thinking is not True:
+                adjust.add("thinking", f"this API takes no budget; sent effort {effort!r}")
         elif self.reasoning_format is not None:
             if request.thinking and request.thinking is not True:
                 adjust.add("thinking", "this API takes no budget in tokens; set effort instead")
@@ -120,6 +138,15 @@ class ChatWire:
             return False
         return bool(request.thinking) or model.thinking not in (None, "never")
 
+    def _service_tier(self, request: CompletionRequest, adjust: Adjuster) -> dict[str, Any]:
+        if request.service_tier is None:
+            return {}
+        if self.service_tiers is not None and request.service_tier not in self.service_tiers:
+            words = ", ".join(self.service_tiers)
+            adjust.add("service_tier", f"this API knows {words}, not {request.service_tier!r}")
+            return {}
+        return {"service_tier": request.service_tier}
+
     def _response_format(self, output: OutputSchema, adjust: Adjuster) -> dict[str, Any]:
         if self.schema_mode == "json_object":
             adjust.add("output_schema", "this API takes no schema; JSON was asked for and is checked here")
@@ -131,6 +158,7 @@ class ChatWire:
         self, request: CompletionRequest, adjust: Adjuster, told: OutputSchema | None = None
     ) -> list[dict[str, Any]]:
         messages: list[dict[str, Any]] = []
+        ids = short_ids(request.messages) if self.short_ids else {}
         system = request.system_text
         if told is not None:
             form = f"Give the final answer as JSON alone, of this schema:\n{json.dumps(plain(told.schema))}"
@@ -141,47 +169,78 @@ class ChatWire:
         media: list[ContentBlock] = []
         for message in request.messages:
             if media and message.role is not TOOL:
-                messages.append(_media_of_results(media, adjust))
+                messages.append(self._media_of_results(media, adjust))
                 media = []
             if message.role is TOOL:
                 text = f"Error: {message.text}" if message.is_error else message.text
-                messages.append({"role": "tool", "tool_call_id": message.tool_call_id or "", "content": text})
+                messages.append(
+                    {"role": "tool", "tool_call_id": _sent_id(message.tool_call_id or "", ids), "content": text}
+                )
                 media += [block for block in message.blocks if not isinstance(block, TextContent)]
             elif message.role is ASSISTANT:
                 adjust.text_alone(message)
-                messages.append(_assistant(message))
+                messages.append(self._assistant(message, ids))
                 if self.reasoning_field is not None and thinks:
                     for item in state_for(message, self.vendor, "chat") or ():
                         messages[-1] |= item
             elif message.role is USER:
-                messages.append({"role": "user", "content": content_of(message, _part, adjust)})
-        return [*messages, _media_of_results(media, adjust)] if media else messages
+                messages.append({"role": "user", "content": content_of(message, self._part, adjust)})
+        if self.prefixes and messages and messages[-1]["role"] == "assistant" and "tool_calls" not in messages[-1]:
+            messages[-1]["prefix"] = True
+        return [*messages, self._media_of_results(media, adjust)] if media else messages
 
     def from_sdk_response(self, raw: Mapping[str, Any]) -> CompletionResponse:
         """What a `chat.completion` says."""
-        return answer_of(raw, self.vendor, self.reasoning_field)
+        return answer_of(raw, self.vendor, self.reasoning_field, self.replays_thinking)
 
     def accumulator(self) -> ChatAccumulator:
         """A fresh fold of `chat.completion.chunk` events."""
-        return ChatAccumulator(self.vendor, self.reasoning_field)
+        return ChatAccumulator(self.vendor, self.reasoning_field, self.replays_thinking)
+
+    def _tools(self, request: CompletionRequest, adjust: Adjuster) -> dict[str, Any]:
+        """The tools of a request; tool_choice and parallel_tool_calls are only valid beside tools."""
+        if not request.tools:
+            adjust.without_tools(request)
+            return {}
+        body: dict[str, Any] = {"tools": [{"type": "function", "function": _function(tool)} for tool in request.tools]}
+        if request.tool_choice is not None:
+            choice = tool_choice(request, {"type": "function", "function": {"name": request.tool_choice}})
+            body["tool_choice"] = self.any_tool if choice == "required" else choice
+        if request.parallel_tool_calls is not None:
+            body["parallel_tool_calls"] = request.parallel_tool_calls
+        return body
+
+    def _assistant(self, message: Message, ids: Mapping[str, str]) -> dict[str, Any]:
+        result: dict[str, Any] = {"role": "assistant"}
+        kept = replay(message, self.vendor) if self.replays_thinking else None
+        if kept is not None:
+            result["content"] = kept
+        elif message.text or not message.tool_calls:
+            result["content"] = message.text
+        if message.tool_calls:
+            result["tool_calls"] = [
+                {
+                    "id": _sent_id(call.id, ids),
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": raw_arguments(call)},
+                }
+                for call in message.tool_calls
+            ]
+        return result
+
+    def _media_of_results(self, media: list[ContentBlock], adjust: Adjuster) -> dict[str, Any]:
+        """A tool message holds text alone, and all results of a turn stand together: their media follows as a user's
+        turn."""
+        adjust.add("tool result", "Chat Completions takes text in tool results; the media follows as a user's message")
+        return {"role": "user", "content": content_of(Message(USER, tuple(media)), self._part, adjust)}
+
+    def _part(self, block: ContentBlock, adjust: Adjuster) -> dict[str, Any] | None:
+        return part(block, adjust, self.media)
 
 
 def tool_choice(request: CompletionRequest, named: Mapping[str, Any]) -> Any:
     """The vendor's tool_choice: a word, or `named` for one tool."""
     return request.tool_choice if request.tool_choice in ("auto", "required", "none") else dict(named)
-
-
-def _tools(request: CompletionRequest, adjust: Adjuster) -> dict[str, Any]:
-    """The tools of a request; tool_choice and parallel_tool_calls are only valid beside tools."""
-    if not request.tools:
-        adjust.without_tools(request)
-        return {}
-    body: dict[str, Any] = {"tools": [{"type": "function", "function": _function(tool)} for tool in request.tools]}
-    if request.tool_choice is not None:
-        body["tool_choice"] = tool_choice(request, {"type": "function", "function": {"name": request.tool_choice}})
-    if request.parallel_tool_calls is not None:
-        body["parallel_tool_calls"] = request.parallel_tool_calls
-    return body
 
 
 def _function(tool: ToolDefinition) -> dict[str, Any]:
@@ -193,60 +252,21 @@ def _function(tool: ToolDefinition) -> dict[str, Any]:
     return function
 
 
-def _assistant(message: Message) -> dict[str, Any]:
-    result: dict[str, Any] = {"role": "assistant"}
-    if message.text or not message.tool_calls:
-        result["content"] = message.text
-    if message.tool_calls:
-        result["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": raw_arguments(call)}}
-            for call in message.tool_calls
-        ]
-    return result
-
-
 def raw_arguments(call: ToolCall) -> str:
     """A call's arguments as JSON text, byte for byte as the model wrote them where they came as text."""
     return json.dumps(dict(call.arguments)) if call.raw_arguments is None else call.raw_arguments
 
 
-def _media_of_results(media: list[ContentBlock], adjust: Adjuster) -> dict[str, Any]:
-    """A tool message holds text alone, and all results of a turn stand together: their media follows as a user's turn."""
-    adjust.add("tool result", "Chat Completions takes text in tool results; the media follows as a user's message")
-    return {"role": "user", "content": content_of(Message(USER, tuple(media)), _part, adjust)}
+def _sent_id(id: str, ids: Mapping[str, str]) -> str:
+    return ids.get(id, id)
 
 
-def _part(block: ContentBlock, adjust: Adjuster) -> dict[str, Any] | None:
-    if isinstance(block, TextContent):
-        return {"type": "text", "text": block.text}
-    if isinstance(block, ImageContent):
-        if adjust.blind("image"):
-            return None
-        if block.file_id:
-            adjust.add("image", "Chat Completions takes an image by URL or bytes, not by file id; it was left out")
-            return None
-        return {
-            "type": "image_url",
-            "image_url": {"url": block.data_url, **({"detail": block.detail} if block.detail else {})},
-        }
-    if isinstance(block, AudioContent):
-        if adjust.blind("audio"):
-            return None
-        if block.data is None or block.format not in ("wav", "mp3"):
-            adjust.add("audio", "Chat Completions takes WAV or MP3 bytes; it was left out")
-            return None
-        return {"type": "input_audio", "input_audio": {"data": block.base64, "format": block.format}}
-    return _document(block, adjust)
-
-
-def _document(block: DocumentContent, adjust: Adjuster) -> dict[str, Any] | None:
-    if block.text is not None:
-        return {"type": "text", "text": block.text}
-    if adjust.blind("document"):
-        return None
-    if block.file_id:
-        return {"type": "file", "file": {"file_id": block.file_id}}
-    if block.data is None:
-        adjust.add("document", "Chat Completions takes a document as bytes or a file id, not by URL; it was left out")
-        return None
-    return {"type": "file", "file": {"filename": block.name or "document.pdf", "file_data": block.data_url}}
+def _cache_key(request: CompletionRequest, body: Mapping[str, Any], adjust: Adjuster) -> dict[str, Any]:
+    """A key that the turns of one conversation share: it stands for the model, the tools and the first message."""
+    hints = request.cache_hints
+    if not any(hints):
+        return {}
+    if any(hint in ("5m", "1h") for hint in hints):
+        adjust.add("cache", "this API sells no such lifetime; caching was asked for")
+    start = json.dumps([body["model"], body.get("tools"), body["messages"][0]], sort_keys=True)
+    return {"prompt_cache_key": f"lazybridge-{hashlib.sha256(start.encode()).hexdigest()[:16]}"}

@@ -8,6 +8,7 @@ from typing import Any
 from lazybridge.core.errors import StreamTruncated, error_in_body
 from lazybridge.core.types import CompletionResponse, ProviderState, StopReason, StreamChunk, ToolCall, UsageStats
 from lazybridge.core.wire import joined, number, reported_cost, stop_reason
+from lazybridge.core.wire.chat_turns import KeptContent, keep
 
 # Read 2026-11-22: openai 3.54.0 `types/chat/chat_completion.py`; "eos" and "model_length" are other vendors' words,
 # seen in recorded answers.
@@ -23,10 +24,12 @@ _STOP_REASONS: dict[str, StopReason] = {
 }
 
 
-def answer_of(raw: Mapping[str, Any], vendor: str, reasoning_field: str | None = None) -> CompletionResponse:
-    """What a `chat.completion` says. Thinking is kept to be sent back in `reasoning_field`, where the vendor has one."""
-    if raw.get("error"):
-        raise error_in_body(raw["error"], provider=vendor, model=raw.get("model"))
+def answer_of(
+    raw: Mapping[str, Any], vendor: str, reasoning_field: str | None = None, keeps_thinking: bool = False
+) -> CompletionResponse:
+    """What a `chat.completion` says. Thinking is kept to be sent back, in `reasoning_field` or as parts of the content
+    (`keeps_thinking`), where the vendor wants it."""
+    _raise_error(raw, vendor, raw.get("model"))
     choices = sorted(raw.get("choices") or [], key=lambda choice: choice.get("index") or 0)
     choice: Mapping[str, Any] = choices[0] if choices else {}
     message: Mapping[str, Any] = choice.get("message") or {}
@@ -35,7 +38,7 @@ def answer_of(raw: Mapping[str, Any], vendor: str, reasoning_field: str | None =
     calls = [_call(call, index) for index, call in enumerate(message.get("tool_calls") or [])]
     if message.get("function_call"):
         calls.append(_call({"function": message["function_call"]}, len(calls)))
-    return CompletionResponse(
+    response = CompletionResponse(
         content=text or refusal,
         thinking=thinking,
         tool_calls=calls,
@@ -45,15 +48,26 @@ def answer_of(raw: Mapping[str, Any], vendor: str, reasoning_field: str | None =
         provider_state=_thought(reasoning_field, thinking, vendor, text or refusal, calls),
         alternatives=tuple(_text_and_thinking(other.get("message") or {})[0] for other in choices[1:]),
     )
+    if keeps_thinking:
+        keep(response, vendor, message.get("content"))
+    return response
+
+
+def _raise_error(body: Mapping[str, Any], vendor: str, model: str | None) -> None:
+    """Raise what a vendor says went wrong inside a 200: under `error`, or as the whole body (Mistral)."""
+    error = body if body.get("object") == "error" else body.get("error")
+    if error:
+        raise error_in_body(error, provider=vendor, model=model)
 
 
 class ChatAccumulator:
     """Folds `chat.completion.chunk` events."""
 
-    def __init__(self, vendor: str, reasoning_field: str | None = None) -> None:
+    def __init__(self, vendor: str, reasoning_field: str | None = None, keeps_thinking: bool = False) -> None:
         self.vendor = vendor
         self.reasoning_field = reasoning_field
         self.executed: dict[Any, Mapping[str, Any]] = {}
+        self.kept = KeptContent() if keeps_thinking else None
         self.done = False
         self.raw: Mapping[str, Any] | None = None
         self.model: str | None = None
@@ -67,8 +81,7 @@ class ChatAccumulator:
 
     def feed(self, event: Mapping[str, Any]) -> StreamChunk | None:
         """A chunk with text or thinking, or None."""
-        if event.get("error"):
-            raise error_in_body(event["error"], provider=self.vendor, model=self.model)
+        _raise_error(event, self.vendor, self.model)
         self.model = self.model or event.get("model") or None
         # Usage may repeat before the end (xAI, OpenRouter, Perplexity), and Groq nests it: the last one counts.
         groq = event.get("x_groq") or {}
@@ -90,6 +103,8 @@ class ChatAccumulator:
                 continue
             delta = choice.get("delta") or {}
             new_text, new_thinking = _text_and_thinking(delta)
+            if self.kept is not None:
+                self.kept.add(delta.get("content"))
             if delta.get("refusal"):
                 self.refusal.append(delta["refusal"])
                 new_text += delta["refusal"]
@@ -121,7 +136,7 @@ class ChatAccumulator:
             error.partial_text = text
             raise error
         calls, thinking = self.calls.whole(), joined(self.thinking)
-        return CompletionResponse(
+        response = CompletionResponse(
             content=text,
             thinking=thinking,
             tool_calls=calls,
@@ -131,6 +146,9 @@ class ChatAccumulator:
             provider_state=_thought(self.reasoning_field, thinking, self.vendor, text, calls),
             alternatives=tuple(joined(self.further[index]) for index in sorted(self.further)),
         )
+        if self.kept is not None:
+            keep(response, self.vendor, self.kept.parts)
+        return response
 
 
 class _CallFragments:
@@ -144,7 +162,8 @@ class _CallFragments:
 
     def add(self, fragment: Mapping[str, Any]) -> None:
         function = fragment.get("function") or fragment.get("custom") or {}
-        call = self._find(fragment.get("index"), fragment.get("id"), bool(function.get("name")))
+        id = _id_of(fragment)
+        call = self._find(fragment.get("index"), id, bool(function.get("name")))
         if call is None:
             call = {
                 "index": fragment.get("index"),
@@ -154,7 +173,7 @@ class _CallFragments:
                 "custom": "custom" in fragment,
             }
             self._calls.append(call)
-        call["id"] = call["id"] or fragment.get("id") or ""
+        call["id"] = call["id"] or id
         name = function.get("name") or ""
         if name and name != call["name"]:
             call["name"] += name
@@ -185,9 +204,15 @@ def _assembled(call: dict[str, Any], index: int) -> ToolCall:
     return _call({"id": call["id"], key: {"name": call["name"], "arguments": arguments, "input": arguments}}, index)
 
 
+def _id_of(call: Mapping[str, Any]) -> str:
+    """The id of a call, "" where there is none: older models of Mistral's write `null` as a word."""
+    id = call.get("id") or ""
+    return "" if id == "null" else str(id)
+
+
 def _call(call: Mapping[str, Any], index: int) -> ToolCall:
     """One tool call; a vendor that sends no id gets one that is unique in the answer."""
-    id = call.get("id") or f"call_{index}"
+    id = _id_of(call) or f"call_{index}"
     if call.get("custom"):
         text = call["custom"].get("input") or ""
         return ToolCall(id, call["custom"].get("name") or "", {"input": text}, text)
@@ -242,11 +267,15 @@ def usage_of(raw: Mapping[str, Any], executed: Iterable[Mapping[str, Any]] = ())
     usage = raw.get("usage") or {}
     read = usage.get("prompt_tokens_details") or {}
     wrote = usage.get("completion_tokens_details") or {}
+    # `num_cached_tokens` is what Mistral said until early 2026.
     cached = number(read, "cached_tokens")
+    cached = (
+        number(usage, "prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens") if cached is None else cached
+    )
     return UsageStats(
         input_tokens=number(usage, "prompt_tokens"),
         output_tokens=number(usage, "completion_tokens"),
-        cached_input_tokens=number(usage, "prompt_cache_hit_tokens", "cached_tokens") if cached is None else cached,
+        cached_input_tokens=cached,
         cache_write_tokens=number(read, "cache_write_tokens", "cache_creation_tokens"),
         thinking_tokens=number(wrote, "reasoning_tokens"),
         audio_input_tokens=number(read, "audio_tokens"),
@@ -255,6 +284,6 @@ def usage_of(raw: Mapping[str, Any], executed: Iterable[Mapping[str, Any]] = ())
         image_output_tokens=number(wrote, "image_tokens"),
         web_searches=searches or None,
         unpriced_tool_calls=len(tools) - searches or None,
-        service_tier=raw.get("service_tier"),
+        service_tier=raw.get("service_tier") or usage.get("service_tier"),
         reported_cost_usd=reported_cost(usage),
     )

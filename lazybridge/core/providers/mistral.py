@@ -1,0 +1,87 @@
+"""Mistral, through the mistralai SDK."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lazybridge.core.providers._sdk import SDKProvider
+from lazybridge.core.types import CompletionRequest
+from lazybridge.core.wire import Wire
+from lazybridge.core.wire.chat import ChatWire
+
+# mistralai 3.7.0 `models/chatcompletionrequest.py` and what it refers to; recorded requests; read 2026-11-22.
+WIRE = ChatWire(
+    vendor="mistral",
+    path="/v1/chat/completions",
+    max_tokens_field="max_tokens",
+    seed_field="random_seed",
+    stream_usage=False,  # usage comes unasked, with the finish reason
+    thinking_effort="high",
+    replays_thinking=True,
+    any_tool="any",
+    short_ids=True,
+    prefixes=True,
+    cache_key=True,
+    media="mistral",
+    service_tiers=("auto", "standard_only"),
+)
+
+
+class MistralProvider(SDKProvider):
+    """Mistral's models, over its Chat Completions. `base_url=` is the SDK's `server_url`."""
+
+    name = "mistral"
+    sdk = "mistralai"
+    key_variable = "MISTRAL_API_KEY"
+    url_variable = ""  # the SDK reads none
+    request_id_header = "mistral-correlation-id"
+    default_model = "mistral-large-2512"
+    # Ids: https://github.com/mistralai/platform-docs-public src/schema/models/models; prices: genai-prices 0.2.3; both
+    # read 2026-11-22. mistral-medium-3-5 costs more than mistral-large-4, which is newer.
+    _TIER_ALIASES = {
+        "top": "mistral-large-4",
+        "expensive": "mistral-medium-3-5",
+        "medium": "mistral-large-2512",
+        "cheap": "mistral-small-2603",
+        "super_cheap": "ministral-3b-2512",
+    }
+    _FALLBACKS = {
+        "mistral-large-4": ["mistral-large-2512"],
+        "mistral-medium-3-5": ["mistral-large-4", "mistral-large-2512"],
+        "mistral-large-2512": ["mistral-small-2603"],
+        "mistral-small-2603": ["ministral-14b-2512"],
+        "ministral-3b-2512": ["ministral-8b-2512"],
+    }
+
+    def _has_credentials(self) -> bool:
+        # A service account's token, which the SDK finds by itself: mistralai 3.7.0 `_hooks/service_account_auth.py`.
+        return super()._has_credentials() or bool(os.environ.get("MISTRAL_SA_TOKEN_PATH"))
+
+    def _wire(self, request: CompletionRequest) -> Wire:
+        return WIRE
+
+    def _make_client(self, asynchronous: bool) -> Any:
+        from lazybridge.core.providers._mistral import AsyncSender, Sender
+
+        return (AsyncSender if asynchronous else Sender)(_asked_for(self.api_key), self.base_url)
+
+    def _stream_class(self, asynchronous: bool) -> Any:
+        from lazybridge.core.providers._mistral import AsyncEvents, Events
+
+        return AsyncEvents if asynchronous else Events
+
+    @classmethod
+    def _build_raw(cls, raw: Mapping[str, Any], wire: Wire) -> Any:
+        from mistralai.client.models import ChatCompletionResponse
+
+        try:
+            return ChatCompletionResponse.model_validate(raw)
+        except ValueError:  # the SDK is strict, and an answer through a gateway may lack a field
+            return ChatCompletionResponse.model_construct(**raw)
+
+
+def _asked_for(key: Any) -> Callable[[], Any] | None:
+    """The key as a function: the SDK would keep a text in an object whose repr shows it."""
+    return key if key is None or callable(key) else lambda: key
