@@ -39,7 +39,8 @@ def clean_tables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             if hasattr(table, name):
                 monkeypatch.setattr(table, name, dict(getattr(table, name)))
     for name in list(os.environ):
-        if name.endswith(("_API_KEY", "_AUTH_TOKEN", "_BASE_URL")) or name.startswith("LAZYBRIDGE_"):
+        vendors = ("LAZYBRIDGE_", "OPENAI_", "AZURE_OPENAI_", "LITELLM_PROXY_", "HF_TOKEN")
+        if name.endswith(("_API_KEY", "_AUTH_TOKEN", "_BASE_URL")) or name.startswith(vendors):
             monkeypatch.delenv(name)
     monkeypatch.setenv("ANTHROPIC_CONFIG_DIR", str(tmp_path / "no-profiles"))
 
@@ -59,6 +60,8 @@ class Kind:
     model: str
     path: str
     options: dict[str, Any]
+
+    sdk: str = "openai"
 
     def url(self, base: str) -> str:
         return base if self.provider == "anthropic" else f"{base}/v1"
@@ -81,7 +84,20 @@ class Kind:
 KINDS = {
     "responses": Kind("openai", "gpt-4.1-mini", "/v1/responses", {}),
     "chat": Kind("openai", "gpt-4.1-mini", "/v1/chat/completions", {"api": "chat"}),
-    "messages": Kind("anthropic", "claude-haiku-4-5", "/v1/messages", {}),
+    "messages": Kind("anthropic", "claude-haiku-4-5", "/v1/messages", {}, "anthropic"),
+}
+# Other vendors through the same SDK: the contract suite alone asks them all.
+COMPATIBLE = {
+    "openrouter": Kind("openrouter", "openai/gpt-4.1-mini", "/v1/chat/completions", {}),
+    "deepseek": Kind("deepseek", "deepseek-flash", "/v1/chat/completions", {}),
+    "ollama": Kind("ollama", "llama3.2:3b", "/v1/chat/completions", {}),
+    "azure": Kind("azure", "gpt-4.1-mini", "/v1/responses", {}),
+    "azure-chat": Kind(
+        "azure",
+        "gpt-4.1-mini",
+        "/v1/deployments/gpt-4.1-mini/chat/completions",
+        {"api": "chat", "api_version": "2024-10-21"},
+    ),
 }
 
 

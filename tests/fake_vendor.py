@@ -113,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self.connection.shutdown(socket.SHUT_RDWR)
         if fault.status is not None:
             return self._send(fault.status, fault.body or error_body(self.path, fault.status), fault.headers)
-        wire = _WIRES[self.path.rsplit("/", 1)[-1]]
+        wire = _WIRES[self.path.partition("?")[0].rsplit("/", 1)[-1]]
         events = wire(body, self.vendor.pieces, self.vendor.tool_call)
         if not body.get("stream"):
             return self._drip(events[-1], fault.drip) if fault.drip else self._send(200, events[-1], fault.headers)

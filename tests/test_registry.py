@@ -42,7 +42,7 @@ def test_where_a_model_goes(model: str, provider: str, sent: str | None) -> None
     [
         "gpt-oss-20b",
         "groq/openai/gpt-oss-120b",
-        "azure/gpt-4o",
+        "bedrock/anthropic.claude-opus-4-5",
         "my-gpt-4-finetune",
         "mistralai/claude-like",
         "gptfoo",

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import sys
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from lazybridge.core.catalogue import tables
 from lazybridge.core.errors import ConfigurationError, UnknownModelError
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from lazybridge.core.providers.base import BaseProvider
 
 Rule = tuple[str, str, str]
@@ -18,7 +23,18 @@ _BUILT_IN: dict[str, tuple[str, str]] = {
     "anthropic": ("lazybridge.core.providers.anthropic", "AnthropicProvider"),
     "openai": ("lazybridge.core.providers.openai", "OpenAIProvider"),
     "local": ("lazybridge.core.providers.local", "LocalProvider"),
-}
+    "azure": ("lazybridge.core.providers.cloud", "AzureProvider"),
+    "compatible": ("lazybridge.core.providers.openai_compatible", "OpenAICompatibleProvider"),
+    **{
+        name: ("lazybridge.core.providers.compatible", f"{written}Provider")
+        for name, written in (
+            ("openrouter", "OpenRouter"), ("deepseek", "DeepSeek"), ("xai", "XAI"), ("together", "Together"),
+            ("cerebras", "Cerebras"), ("perplexity", "Perplexity"), ("huggingface", "HuggingFace"), ("zai", "ZAI"),
+            ("ollama", "Ollama"), ("lmstudio", "LMStudio"), ("vllm", "VLLM"), ("llamacpp", "LlamaCpp"), ("litellm", "LiteLLM"),
+        )
+    },
+}  # fmt: skip
+ENTRY_POINTS = "lazybridge.providers"
 _user_classes: dict[str, type[BaseProvider]] = {}
 
 BUILT_IN_ALIASES: dict[str, str] = {
@@ -27,6 +43,12 @@ BUILT_IN_ALIASES: dict[str, str] = {
     "openai": "openai",
     "gpt": "openai",
     "local": "local",
+    "grok": "xai",
+    "hf": "huggingface",
+    "z.ai": "zai",
+    "llama.cpp": "llamacpp",
+    "azure-openai": "azure",
+    "openai-compatible": "compatible",
 }
 
 # The ids of openai 3.54.0 `types/shared/chat_model.py` and anthropic 2.12.0 `types/model.py`, read 2026-11-22.
@@ -43,6 +65,11 @@ BUILT_IN_RULES: tuple[Rule, ...] = (
     ("startswith", "o3", "openai"),
     ("startswith", "o4-", "openai"),
     ("startswith", "local:", "local"),
+    # The makers' own ids, by the catalogue; other hosts write `deepseek-ai/…` and `deepseek-r1-distill-…`.
+    *(("startswith", f"deepseek-{word}", "deepseek") for word in ("chat", "reasoner", "flash", "v3", "v4")),
+    ("startswith", "grok-", "xai"),
+    ("startswith", "sonar", "perplexity"),
+    ("startswith", "glm-", "zai"),
 )
 
 
@@ -66,12 +93,13 @@ def register_class(cls: type[BaseProvider]) -> None:
 
 def provider_names() -> list[str]:
     """Every name that `provider_class` knows."""
-    return sorted({*_BUILT_IN, *_user_classes})
+    return sorted({*_BUILT_IN, *_user_classes, *_installed(tuple(sys.path))})
 
 
 def is_provider(name: str) -> bool:
     """Whether a class answers for this name; nothing is imported."""
-    return key_of(name) in _user_classes or key_of(name) in _BUILT_IN
+    key = key_of(name)
+    return key in _user_classes or key in _BUILT_IN or key in _installed(tuple(sys.path))
 
 
 def provider_class(name: str) -> type[BaseProvider]:
@@ -83,10 +111,33 @@ def provider_class(name: str) -> type[BaseProvider]:
         module, attribute = _BUILT_IN[key]
         cls: type[BaseProvider] = getattr(importlib.import_module(module), attribute)
         return cls
+    if key in _installed(tuple(sys.path)):
+        return _loaded(_installed(tuple(sys.path))[key])
     raise ConfigurationError(
         f"no provider is called {name!r}{near(name, provider_names())}\n"
         f"known providers: {', '.join(provider_names())}; subclass BaseProvider to add one"
     )
+
+
+@lru_cache(1)
+def _installed(path: tuple[str, ...]) -> Mapping[str, EntryPoint]:
+    """The providers that installed distributions offer under the entry point group, by key; read where a name is unknown."""
+    from importlib.metadata import entry_points
+
+    return {key_of(point.name): point for point in entry_points(group=ENTRY_POINTS)}
+
+
+def _loaded(point: EntryPoint) -> type[BaseProvider]:
+    from lazybridge.core.providers.base import BaseProvider
+
+    try:
+        cls = point.load()
+    except (ImportError, AttributeError) as exc:
+        raise ConfigurationError(f"the provider {point.name!r} of {point.value} cannot be loaded: {exc}") from exc
+    if not (isinstance(cls, type) and issubclass(cls, BaseProvider)):
+        raise ConfigurationError(f"{point.value}, the provider {point.name!r}, is no subclass of BaseProvider")
+    _user_classes[key_of(point.name)] = cls
+    return cls
 
 
 def route(
@@ -106,7 +157,8 @@ def route(
             return Route(provider, model, f"rule {kind} {pattern!r}")
     vendor, slash, rest = model.partition("/")
     if slash and rest and (is_provider(vendor) or vendor.lower() in {alias.lower() for alias in aliases}):
-        return Route(aliases.get(vendor.lower(), vendor), rest, f"prefix {vendor + '/'!r}")
+        provider = aliases.get(vendor.lower(), vendor)
+        return Route(provider, _id_in(provider, model, rest), f"prefix {vendor + '/'!r}")
     if is_provider(model):
         return Route(model, None, f"provider {model!r}")
     if default:
@@ -115,6 +167,12 @@ def route(
         f"no rule knows the model {model!r}{near(model, known)}\n"
         f'name the provider to send any id: Agent("{model}", provider="openai"), or "openai/{model}"'
     )
+
+
+def _id_in(provider: str, model: str, rest: str) -> str:
+    """The id without the provider's name, but where that name is part of it: `perplexity/kimi-k3` is Perplexity's own id."""
+    name = tables.name_of(provider)
+    return model if tables.row(name, model.lower()) is not None and tables.row(name, rest.lower()) is None else rest
 
 
 def near(word: str, known: Iterable[str]) -> str:

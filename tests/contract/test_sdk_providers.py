@@ -117,17 +117,17 @@ def test_the_timeout_of_a_request_holds(build: Build, kind: Kind, vendor: FakeVe
 
 def test_raw_is_the_sdks_own_object(build: Build, kind: Kind) -> None:
     raw = build().complete(request_for(kind)).raw
-    assert type(raw).__module__.split(".")[0] == kind.provider
+    assert type(raw).__module__.split(".")[0] == kind.sdk
     assert raw.id
 
 
 def test_a_streams_raw_is_the_sdks_own_object_too(build: Build, kind: Kind) -> None:
     response = list(build().stream(request_for(kind)))[-1].response
     assert response is not None
-    if kind.options.get("api") == "chat":
+    if kind.path.endswith("/chat/completions"):
         assert response.raw is None  # chunks do not add up to a completion of the SDK
     else:
-        assert type(response.raw).__module__.split(".")[0] == kind.provider
+        assert type(response.raw).__module__.split(".")[0] == kind.sdk
         assert response.raw.usage.output_tokens == 5
 
 

@@ -85,8 +85,9 @@ class Wire(Protocol):
 class Adjuster:
     """Collects what could not be sent, while a body is built."""
 
-    def __init__(self, model: ModelProfile) -> None:
+    def __init__(self, model: ModelProfile, refused: Iterable[str] = ()) -> None:
         self.model = model
+        self.refused = refused  # media that the API takes from no model
         self.found: list[Adjustment] = []
 
     def add(self, parameter: str, reason: str) -> None:
@@ -121,7 +122,8 @@ class Adjuster:
         contents = [message.content for message in request.messages if not isinstance(message.content, str)]
         hints = [block.cache for content in contents for block in content]
         if any(hint in ("5m", "1h") for hint in (request.cache, *hints)):
-            self.add("cache", "OpenAI caches by itself and sells no such lifetime; nothing was sent")
+            what = "OpenAI caches by itself and sells" if self.model.vendor == "openai" else "this API takes"
+            self.add("cache", f"{what} no such lifetime; nothing was sent")
 
     def effort(self, request: CompletionRequest, words: tuple[str, ...] | None = None) -> Effort | None:
         """The effort to send: the asked one, else the nearest that this model knows, else None.
@@ -164,7 +166,7 @@ class Adjuster:
     def blind(self, kind: str) -> bool:
         """Whether this model is known not to take images, audio or documents; the block is then left out."""
         known = {"image": self.model.vision, "audio": self.model.audio, "document": self.model.documents}[kind]
-        if known is False:
+        if known is False or kind in self.refused:
             self.add(kind, f"{self.model.id} cannot take {kind} input; it was left out")
             return True
         return False

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.content import AudioContent, ContentBlock, DocumentContent, ImageContent, TextContent
@@ -20,8 +20,9 @@ from lazybridge.core.types import (
     ToolCall,
     ToolDefinition,
 )
-from lazybridge.core.wire import Adjuster, SDKCall, content_of, plain
+from lazybridge.core.wire import Adjuster, SDKCall, content_of, plain, state_for
 from lazybridge.core.wire.chat_answers import ChatAccumulator, answer_of
+from lazybridge.core.wire.chat_thinking import Asked, by_effort, by_object, by_switch, forced
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,12 @@ class ChatWire:
     """Chat Completions; the fields are the dialect.
 
     `max_tokens_field` and `system_role` are the vendor's words; `stream_usage` asks for usage in a stream;
-    `reasoning_effort` says whether the API has that parameter; `schema_mode` is how it takes an output schema.
+    `reasoning_effort` says whether the API has that parameter, and `efforts` which words it knows; `schema_mode` is how it
+    takes an output schema: "json_schema", "json_object", or "prompt" for JSON mode with the schema in the system prompt.
+    `thinking_switch` is the object that turns thinking on and off, by type ("thinking") or with effort and budget
+    ("reasoning"). `forced_choice` says whether a tool may be required. `reasoning_fields` are the fields of an answer that
+    go back verbatim in the next turn: the first that is there. `refused_media` it takes from no model, `refused` are fields
+    of the body that it does not take, each with the value that means nothing. `always` is in every body.
     """
 
     vendor: str = "openai"
@@ -39,22 +45,29 @@ class ChatWire:
     stream_usage: bool = True
     reasoning_effort: bool = True
     schema_mode: str = "json_schema"
+    efforts: tuple[str, ...] | None = None
+    thinking_switch: Literal["", "thinking", "reasoning"] = ""
+    forced_choice: Literal["yes", "unless_thinking", "no"] = "yes"
+    reasoning_fields: tuple[str, ...] = ()
+    refused_media: tuple[str, ...] = ()
+    refused: tuple[tuple[str, Any], ...] = ()
+    always: Mapping[str, Any] = field(default_factory=dict)
 
     def to_sdk_kwargs(self, request: CompletionRequest, model: ModelProfile, stream: bool) -> SDKCall:
         """The body of POST /chat/completions."""
-        adjust = Adjuster(model)
-        effort = self._effort(request, model, adjust)
-        body: dict[str, Any] = {"model": model.id, "messages": self._messages(request, adjust)}
+        adjust = Adjuster(model, self.refused_media)
+        asked = self._thinking(request, model, adjust)
+        told = request.output_schema if self.schema_mode == "prompt" else None
+        body: dict[str, Any] = {"model": model.id, "messages": self._messages(request, adjust, told)}
         if request.max_tokens is not None:
             body[self.max_tokens_field] = request.max_tokens
-        body |= adjust.sampling(request, effort or ("none" if model.thinking == "never" else None))
-        if effort is not None:
-            body["reasoning_effort"] = effort
+        body |= adjust.sampling(request, asked.effort or ("none" if model.thinking == "never" else None))
+        body |= asked.body
         if request.stop:
             body["stop"] = list(request.stop)
         if request.seed is not None:
             body["seed"] = request.seed
-        body |= _tools(request, adjust)
+        body |= _tools(request, adjust, self._may_force(asked))
         if request.native_tools:
             adjust.add("native_tools", "Chat Completions runs no tools of the vendor")
         if request.output_schema is not None:
@@ -63,7 +76,11 @@ class ChatWire:
             body["metadata"] = dict(request.metadata)
         if request.service_tier is not None:
             body["service_tier"] = request.service_tier
+        for name, nothing in self.refused:
+            if body.pop(name, nothing) != nothing:
+                adjust.add(name, "this API does not take it; it was left out")
         adjust.cache_lifetime(request)
+        body |= plain(self.always)
         if stream:
             body["stream"] = True
             if self.stream_usage:
@@ -71,30 +88,39 @@ class ChatWire:
         body |= plain(request.extra_body or {})
         return SDKCall(body, tuple(adjust.found))
 
-    def _effort(self, request: CompletionRequest, model: ModelProfile, adjust: Adjuster) -> str | None:
-        if not self.reasoning_effort:
-            adjust.unavailable(
-                request, {"effort": "this API has no such parameter", "thinking": "this API cannot switch it"}
-            )
-            return None
-        effort = adjust.effort(request)
-        if request.thinking and model.thinking == "never":
-            adjust.add("thinking", f"{model.id} does not think")
-        elif request.thinking:
-            adjust.add("thinking", "Chat Completions shows no thinking and takes no budget; set effort instead")
-        adjust.thinking_off(request, effort)
-        return effort
+    def _thinking(self, request: CompletionRequest, model: ModelProfile, adjust: Adjuster) -> Asked:
+        if self.thinking_switch == "thinking":
+            off = self.forced_choice == "unless_thinking" and forced(request)
+            return by_switch(request, model, adjust, self.efforts, off)
+        if self.thinking_switch == "reasoning":
+            return by_object(request, model, adjust, self.efforts)
+        if self.reasoning_effort:
+            return by_effort(request, model, adjust, self.efforts)
+        reasons = {"effort": "this API has no such parameter", "thinking": "this API cannot switch it"}
+        adjust.unavailable(request, reasons)
+        return Asked()
+
+    def _may_force(self, asked: Asked) -> bool:
+        return self.forced_choice == "yes" or (self.forced_choice == "unless_thinking" and asked.effort == "none")
 
     def _response_format(self, output: OutputSchema, adjust: Adjuster) -> dict[str, Any]:
         if self.schema_mode == "json_object":
             adjust.add("output_schema", "this API takes no schema; JSON was asked for and is checked here")
             return {"type": "json_object"}
+        if self.schema_mode == "prompt":
+            adjust.add("output_schema", "this API enforces no schema; it stands in the prompt and is checked here")
+            return {"type": "json_object"}
         schema, strict = adjust.strict_schema(output)
         return {"type": "json_schema", "json_schema": {"name": output.name, "schema": schema, "strict": strict}}
 
-    def _messages(self, request: CompletionRequest, adjust: Adjuster) -> list[dict[str, Any]]:
+    def _messages(
+        self, request: CompletionRequest, adjust: Adjuster, told: OutputSchema | None = None
+    ) -> list[dict[str, Any]]:
         messages: list[dict[str, Any]] = []
         system = request.system_text
+        if told is not None:  # JSON mode wants the word in the prompt, and gets it in small letters
+            form = f"Give the final answer as JSON alone, of this json schema:\n{json.dumps(plain(told.schema))}"
+            system = form if system is None else f"{system}\n\n{form}"
         if system is not None:
             messages.append({"role": self.system_role, "content": system})
         media: list[ContentBlock] = []
@@ -109,17 +135,20 @@ class ChatWire:
             elif message.role is ASSISTANT:
                 adjust.text_alone(message)
                 messages.append(_assistant(message))
+                if self.reasoning_fields:
+                    for item in state_for(message, self.vendor, "chat") or ():
+                        messages[-1] |= item
             elif message.role is USER:
                 messages.append({"role": "user", "content": content_of(message, _part, adjust)})
         return [*messages, _media_of_results(media, adjust)] if media else messages
 
     def from_sdk_response(self, raw: Mapping[str, Any]) -> CompletionResponse:
         """What a `chat.completion` says."""
-        return answer_of(raw, self.vendor)
+        return answer_of(raw, self.vendor, self.reasoning_fields)
 
     def accumulator(self) -> ChatAccumulator:
         """A fresh fold of `chat.completion.chunk` events."""
-        return ChatAccumulator(self.vendor)
+        return ChatAccumulator(self.vendor, self.reasoning_fields)
 
 
 def tool_choice(request: CompletionRequest, named: Mapping[str, Any]) -> Any:
@@ -127,13 +156,16 @@ def tool_choice(request: CompletionRequest, named: Mapping[str, Any]) -> Any:
     return request.tool_choice if request.tool_choice in ("auto", "required", "none") else dict(named)
 
 
-def _tools(request: CompletionRequest, adjust: Adjuster) -> dict[str, Any]:
+def _tools(request: CompletionRequest, adjust: Adjuster, may_force: bool) -> dict[str, Any]:
     """The tools of a request; tool_choice and parallel_tool_calls are only valid beside tools."""
     if not request.tools:
         adjust.without_tools(request)
         return {}
     body: dict[str, Any] = {"tools": [{"type": "function", "function": _function(tool)} for tool in request.tools]}
-    if request.tool_choice is not None:
+    if forced(request) and not may_force:
+        adjust.add("tool_choice", f"{adjust.model.id} cannot be made to call a tool here; sent auto")
+        body["tool_choice"] = "auto"
+    elif request.tool_choice is not None:
         body["tool_choice"] = tool_choice(request, {"type": "function", "function": {"name": request.tool_choice}})
     if request.parallel_tool_calls is not None:
         body["parallel_tool_calls"] = request.parallel_tool_calls

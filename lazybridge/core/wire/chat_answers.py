@@ -8,6 +8,8 @@ from typing import Any
 from lazybridge.core.errors import StreamTruncated, error_in_body
 from lazybridge.core.types import CompletionResponse, StopReason, StreamChunk, ToolCall, UsageStats
 from lazybridge.core.wire import joined, number, reported_cost, stop_reason
+from lazybridge.core.wire.chat_thinking import Thoughts
+from lazybridge.core.wire.citations import of_annotations, of_search
 
 # Read 2026-11-22: openai 3.54.0 `types/chat/chat_completion.py`; "eos" and "model_length" are other vendors' words,
 # seen in recorded answers.
@@ -23,8 +25,8 @@ _STOP_REASONS: dict[str, StopReason] = {
 }
 
 
-def answer_of(raw: Mapping[str, Any], vendor: str) -> CompletionResponse:
-    """What a `chat.completion` says."""
+def answer_of(raw: Mapping[str, Any], vendor: str, reasoning_fields: tuple[str, ...] = ()) -> CompletionResponse:
+    """What a `chat.completion` says; the first of `reasoning_fields` is kept, to go back with this turn."""
     if raw.get("error"):
         raise error_in_body(raw["error"], provider=vendor, model=raw.get("model"))
     choices = sorted(raw.get("choices") or [], key=lambda choice: choice.get("index") or 0)
@@ -35,6 +37,8 @@ def answer_of(raw: Mapping[str, Any], vendor: str) -> CompletionResponse:
     calls = [_call(call, index) for index, call in enumerate(message.get("tool_calls") or [])]
     if message.get("function_call"):
         calls.append(_call({"function": message["function_call"]}, len(calls)))
+    thoughts = Thoughts(reasoning_fields)
+    thoughts.add(message)
     return CompletionResponse(
         content=text or refusal,
         thinking=thinking,
@@ -42,6 +46,8 @@ def answer_of(raw: Mapping[str, Any], vendor: str) -> CompletionResponse:
         stop_reason=_stop_reason(choice.get("finish_reason"), calls, refusal, vendor),
         model=raw.get("model"),
         usage=usage_of(raw),
+        citations=of_search(raw) + of_annotations(message.get("annotations") or ()),
+        provider_state=thoughts.state(vendor, text or refusal, calls),
         alternatives=tuple(_text_and_thinking(other.get("message") or {})[0] for other in choices[1:]),
     )
 
@@ -49,8 +55,11 @@ def answer_of(raw: Mapping[str, Any], vendor: str) -> CompletionResponse:
 class ChatAccumulator:
     """Folds `chat.completion.chunk` events."""
 
-    def __init__(self, vendor: str) -> None:
+    def __init__(self, vendor: str, reasoning_fields: tuple[str, ...] = ()) -> None:
         self.vendor = vendor
+        self.thoughts = Thoughts(reasoning_fields)
+        self.search: Mapping[str, Any] = {}
+        self.annotations: list[Any] = []
         self.done = False
         self.raw: Mapping[str, Any] | None = None
         self.model: str | None = None
@@ -73,6 +82,8 @@ class ChatAccumulator:
             self.usage["usage"] = usage
         if event.get("service_tier"):
             self.usage["service_tier"] = event["service_tier"]
+        if event.get("search_results") or event.get("citations"):
+            self.search = event
         text = thinking = ""
         choices = event.get("choices")
         # OpenAI's trailer: usage alone, after the finish reason. Others may send more, and are read to the end.
@@ -91,6 +102,8 @@ class ChatAccumulator:
                 self.text.append(new_text)
             if new_thinking:
                 self.thinking.append(new_thinking)
+            self.thoughts.add(delta)
+            self.annotations += delta.get("annotations") or ()
             text += new_text
             thinking += new_thinking
             for fragment in delta.get("tool_calls") or []:
@@ -120,6 +133,8 @@ class ChatAccumulator:
             stop_reason=_stop_reason(self.finish_reason, calls, refusal, self.vendor),
             model=self.model,
             usage=usage_of(self.usage),
+            citations=of_search(self.search) + of_annotations(self.annotations),
+            provider_state=self.thoughts.state(self.vendor, text, calls),
             alternatives=tuple(joined(self.further[index]) for index in sorted(self.further)),
         )
 
