@@ -28,7 +28,7 @@ def by_effort(request: CompletionRequest, model: ModelProfile, adjust: Adjuster,
     """OpenAI's way: `reasoning_effort` alone."""
     effort = adjust.effort(request, words)
     if not _never(request, model, adjust) and request.thinking:
-        adjust.add("thinking", "Chat Completions shows no thinking and takes no budget; set effort instead")
+        adjust.add("thinking", "Chat Completions has no switch and no budget for it; set effort instead")
     adjust.thinking_off(request, effort)
     return Asked({} if effort is None else {"reasoning_effort": effort}, effort)
 
