@@ -25,6 +25,7 @@ from tests.wire.dialects import (
     written,
 )
 from tests.wire.sdk_types import body_errors
+from tests.wire.test_replay import folded, recorded, records, sse_events
 
 NAMES = list(providers())
 
@@ -154,6 +155,41 @@ def test_another_vendor_does_not_get_it() -> None:
 
 def test_openai_gets_back_what_it_always_did() -> None:
     assert whole(ChatWire(), {"reasoning_content": "Hm.", "tool_calls": [CALL]}).provider_state is None
+
+
+@recorded
+def test_every_recorded_answers_reasoning_goes_back_as_it_came() -> None:
+    """Of a stream the pieces add up: texts joined, blocks by their index."""
+    seen: set[str] = set()
+    for record in records("openai_chat", files="compat"):
+        name = record["provider"]
+        if name not in NAMES or not wire_of(name).reasoning_fields or record["expected"].get("error"):
+            continue
+        wire = wire_of(name)
+        if record["streaming"]:
+            events = sse_events(record["response_body"])
+            deltas = [choice.get("delta") or {} for event in events for choice in event.get("choices") or []]
+            answer = folded(wire, events)
+        else:
+            raw = json.loads(record["response_body"])
+            deltas = [choice["message"] for choice in raw["choices"][:1]]
+            answer = wire.from_sdk_response(raw)
+        field = next((field for field in wire.reasoning_fields if any(delta.get(field) for delta in deltas)), None)
+        if field is None:
+            assert answer.provider_state is None, record["id"]
+            continue
+        sent, pieces = replayed(name, answer)[field], [delta[field] for delta in deltas if delta.get(field)]
+        seen.add(name)
+        if isinstance(sent, str):
+            assert sent == "".join(pieces), record["id"]
+        elif not record["streaming"]:
+            assert [sent] == pieces, record["id"]
+        else:
+            for key in ("text", "summary", "data", "signature"):
+                assert "".join(block.get(key) or "" for block in sent) == "".join(
+                    block.get(key) or "" for piece in pieces for block in piece
+                ), record["id"]
+    assert seen == {"deepseek", "openrouter", "ollama", "cerebras", "zai"}
 
 
 # --- where an answer comes from -----------------------------------------------------------------------------------------
