@@ -803,10 +803,15 @@ ODD: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("extra", ODD, ids=str)
-def test_odd_values_are_refused_with_a_reason(agent: AgentMaker, vendor: FakeVendor, extra: dict[str, Any]) -> None:
+def test_odd_values_are_refused_with_a_reason(
+    agent: AgentMaker, kind: Kind, vendor: FakeVendor, extra: dict[str, Any]
+) -> None:
+    if kind.provider == "groq" and "n" in extra:
+        pytest.skip("Groq takes no n: it is left out of the body")
     error = agent(budget=Budget(1), max_tokens=10)("hi", extra_body=extra).error
     assert isinstance(error, BudgetExceeded)
     assert "nobody can say" in str(error)
     assert vendor.requests == []
     assert agent(max_tokens=10).estimate("hi", extra_body=extra).high is None
-    assert agent(budget=Budget(1, unknown="allow"), max_tokens=10)("hi", extra_body=extra).ok
+    agent(budget=Budget(1, unknown="allow"), max_tokens=10)("hi", extra_body=extra)
+    assert vendor.requests  # some vendors refuse such a body themselves
