@@ -43,7 +43,8 @@ class Settings(TypedDict, total=False):
 
 
 class Options(Settings, total=False):
-    """What an agent carries besides; `api` is OpenAI's choice between its two APIs."""
+    """What an agent carries besides; `api` is the choice between OpenAI's two APIs, `endpoint` and `api_version` are
+    Azure's."""
 
     provider: str | type[BaseProvider] | BaseProvider | None
     tier: str | None
@@ -53,6 +54,8 @@ class Options(Settings, total=False):
     api_key: str | None
     base_url: str | None
     api: Literal["responses", "chat"]
+    endpoint: str
+    api_version: str
     strict_native_tools: bool | None
     max_retries: int
     max_turns: int

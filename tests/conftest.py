@@ -41,7 +41,8 @@ def clean_tables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             if hasattr(table, name):
                 monkeypatch.setattr(table, name, dict(getattr(table, name)))
     for name in list(os.environ):
-        if name.endswith(("_API_KEY", "_AUTH_TOKEN", "_BASE_URL")) or name.startswith(("LAZYBRIDGE_", "FAL_", "GROQ_")):
+        vendors = ("LAZYBRIDGE_", "FAL_", "GROQ_", "OPENAI_", "AZURE_OPENAI_", "LITELLM_PROXY_", "HF_TOKEN")
+        if name.endswith(("_API_KEY", "_AUTH_TOKEN", "_BASE_URL")) or name.startswith(vendors):
             monkeypatch.delenv(name)
     monkeypatch.setenv("ANTHROPIC_CONFIG_DIR", str(tmp_path / "no-profiles"))
 
@@ -68,7 +69,7 @@ class Kind:
         added = own.get(self.provider)
         if added is None:
             added = "/responses" if self.path.endswith("/responses") else "/chat/completions"
-        return base + self.path.removesuffix(added)
+        return base + self.path.partition("/deployments/")[0].removesuffix(added)
 
     @property
     def chat(self) -> bool:
@@ -100,6 +101,19 @@ KINDS = {
     "groq": Kind("groq", "qwen/qwen3.8-27b", "/openai/v1/chat/completions", {}),
     "fal": Kind("fal", "openai/gpt-6-luna", "/openrouter/router/openai/v1/chat/completions", {}),
     "mistral": Kind("mistral", "mistral-medium-3-5", "/mistral/v1/chat/completions", {}),
+}
+# Other vendors through the same SDK: the contract suite alone asks them all.
+COMPATIBLE = {
+    "openrouter": Kind("openrouter", "openai/gpt-4.1-mini", "/v1/chat/completions", {}),
+    "deepseek": Kind("deepseek", "deepseek-flash", "/v1/chat/completions", {}),
+    "ollama": Kind("ollama", "llama3.2:3b", "/v1/chat/completions", {}),
+    "azure": Kind("azure", "gpt-4.1-mini", "/v1/responses", {}),
+    "azure-chat": Kind(
+        "azure",
+        "gpt-4.1-mini",
+        "/v1/deployments/gpt-4.1-mini/chat/completions",
+        {"api": "chat", "api_version": "2024-10-21"},
+    ),
 }
 
 

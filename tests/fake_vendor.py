@@ -114,7 +114,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self.connection.shutdown(socket.SHUT_RDWR)
         if fault.status is not None:
             return self._send(fault.status, fault.body or error_body(self.path, fault.status), fault.headers)
-        wire = _WIRES.get(self.path) or _WIRES[self.path.rsplit("/", 1)[-1]]
+        path = self.path.partition("?")[0]
+        wire = _WIRES.get(path) or _WIRES[path.rsplit("/", 1)[-1]]
         wrong = _mistral_refusal(body) if wire is _mistral else None
         if wrong:
             return self._send(422, {"detail": [{"type": "value_error", "loc": ["body"], "msg": wrong}]}, {})

@@ -16,9 +16,9 @@ def table() -> str:
     lines = [f"| provider | {' | '.join(TIERS)} | native tools | key |", "|---" * (len(TIERS) + 3) + "|"]
     for name in sorted(registry._BUILT_IN):
         cls = registry.provider_class(name)
-        tiers = [f"`{cls._TIER_ALIASES[tier]}`" for tier in TIERS]
+        tiers = [f"`{cls._TIER_ALIASES[tier]}`" if tier in cls._TIER_ALIASES else "" for tier in TIERS]
         tools = ", ".join(sorted(cls.supported_native_tools)) or "none"
-        key = getattr(cls, "key_variable", None)
+        key = getattr(cls, "key_variable", None) if getattr(cls, "needs_key", True) else None
         lines.append(f"| `{name}` | {' | '.join(tiers)} | {tools} | {f'`{key}`' if key else 'none'} |")
     return "\n".join(lines) + "\n"
 

@@ -16,11 +16,13 @@ from lazybridge.engine import Choice, default_provider
 
 @dataclass(frozen=True)
 class Provider:
-    """A provider and why it cannot be used; `model_file` is the local model, None where it is not there."""
+    """A provider and why it cannot be used; `model_file` is the local model, None where it is not there. `assumed` is a
+    server on this machine that needs no key: whether it runs is not asked."""
 
     facts: ProviderFacts
     problem: str | None
     model_file: str | None = None
+    assumed: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Report:
     @property
     def ok(self) -> bool:
         """Whether at least one provider can be used now, without downloading anything."""
-        return any(provider.problem is None for provider in self.providers)
+        return any(provider.problem is None and not provider.assumed for provider in self.providers)
 
 
 def examine() -> Report:
@@ -42,9 +44,11 @@ def examine() -> Report:
 
 
 def _provider(name: str) -> Provider:
-    found = facts(registry.provider_class(name))
+    cls = registry.provider_class(name)
+    found = facts(cls)
     if name != "local":
-        return Provider(found, found.problem)
+        keyless = not getattr(cls, "needs_key", True)
+        return Provider(found, found.problem, assumed=keyless and not (found.key_set or found.url_host))
     from lazybridge.core.providers.local import weights
 
     try:
@@ -104,5 +108,6 @@ def _lines(provider: Provider) -> list[str]:
         rows.append(("model", provider.model_file or "no model file"))
     if provider.problem is not None:
         rows += [("problem" if not place else "", line) for place, line in enumerate(provider.problem.splitlines())]
-    state = "usable" if provider.problem is None else "not usable"
+    usable = "usable, if its server runs" if provider.assumed else "usable"
+    state = usable if provider.problem is None else "not usable"
     return [f"{found.provider}: {state}", *(f"  {name:<10}{value}" for name, value in rows), ""]

@@ -24,6 +24,17 @@ class TextContent:
 
 
 @dataclass(frozen=True)
+class Citation:
+    """A page that an answer rests on; `start` and `end` are where in the answer, `text` is what the page says."""
+
+    url: str
+    title: str | None = None
+    text: str | None = None
+    start: int | None = None
+    end: int | None = None
+
+
+@dataclass(frozen=True)
 class _Media:
     """One of `data`, `url` and `file_id` says where the bytes are; `media_type` is a MIME type such as image/png.
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import sys
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from lazybridge.core.catalogue import tables
 from lazybridge.core.errors import ConfigurationError, UnknownModelError
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from lazybridge.core.providers.base import BaseProvider
 
 Rule = tuple[str, str, str]
@@ -21,7 +26,18 @@ _BUILT_IN: dict[str, tuple[str, str]] = {
     "groq": ("lazybridge.core.providers.groq", "GroqProvider"),
     "fal": ("lazybridge.core.providers.fal", "FalProvider"),
     "local": ("lazybridge.core.providers.local", "LocalProvider"),
-}
+    "azure": ("lazybridge.core.providers.cloud", "AzureProvider"),
+    "compatible": ("lazybridge.core.providers.openai_compatible", "OpenAICompatibleProvider"),
+    **{
+        name: ("lazybridge.core.providers.compatible", f"{written}Provider")
+        for name, written in (
+            ("openrouter", "OpenRouter"), ("deepseek", "DeepSeek"), ("xai", "XAI"), ("together", "Together"),
+            ("cerebras", "Cerebras"), ("perplexity", "Perplexity"), ("huggingface", "HuggingFace"), ("zai", "ZAI"),
+            ("ollama", "Ollama"), ("lmstudio", "LMStudio"), ("vllm", "VLLM"), ("llamacpp", "LlamaCpp"), ("litellm", "LiteLLM"),
+        )
+    },
+}  # fmt: skip
+ENTRY_POINTS = "lazybridge.providers"
 _user_classes: dict[str, type[BaseProvider]] = {}
 
 BUILT_IN_ALIASES: dict[str, str] = {
@@ -34,6 +50,12 @@ BUILT_IN_ALIASES: dict[str, str] = {
     "groq": "groq",
     "fal": "fal",
     "local": "local",
+    "grok": "xai",
+    "hf": "huggingface",
+    "z.ai": "zai",
+    "llama.cpp": "llamacpp",
+    "azure-openai": "azure",
+    "openai-compatible": "compatible",
 }
 
 # The names that Mistral's ids begin with: https://github.com/mistralai/platform-docs-public src/schema/models/models,
@@ -52,11 +74,14 @@ BUILT_IN_RULES: tuple[Rule, ...] = (
     ("startswith", "o1", "openai"),
     ("startswith", "o3", "openai"),
     ("startswith", "o4-", "openai"),
-    # Groq's own systems are called `groq/compound` there: here that is no vendor's name before a model's.
-    ("startswith", "groq/compound", "groq"),
     ("startswith", "compound-beta", "groq"),
     *(("startswith", f"{name}-", "mistral") for name in _MISTRAL),
     ("startswith", "local:", "local"),
+    # The makers' own ids, by the catalogue; other hosts write `deepseek-ai/…` and `deepseek-r1-distill-…`.
+    *(("startswith", f"deepseek-{word}", "deepseek") for word in ("chat", "reasoner", "flash", "v3", "v4")),
+    ("startswith", "grok-", "xai"),
+    ("startswith", "sonar", "perplexity"),
+    ("startswith", "glm-", "zai"),
 )
 
 
@@ -80,12 +105,13 @@ def register_class(cls: type[BaseProvider]) -> None:
 
 def provider_names() -> list[str]:
     """Every name that `provider_class` knows."""
-    return sorted({*_BUILT_IN, *_user_classes})
+    return sorted({*_BUILT_IN, *_user_classes, *_installed(tuple(sys.path))})
 
 
 def is_provider(name: str) -> bool:
     """Whether a class answers for this name; nothing is imported."""
-    return key_of(name) in _user_classes or key_of(name) in _BUILT_IN
+    key = key_of(name)
+    return key in _user_classes or key in _BUILT_IN or key in _installed(tuple(sys.path))
 
 
 def provider_class(name: str) -> type[BaseProvider]:
@@ -97,10 +123,33 @@ def provider_class(name: str) -> type[BaseProvider]:
         module, attribute = _BUILT_IN[key]
         cls: type[BaseProvider] = getattr(importlib.import_module(module), attribute)
         return cls
+    if key in _installed(tuple(sys.path)):
+        return _loaded(_installed(tuple(sys.path))[key])
     raise ConfigurationError(
         f"no provider is called {name!r}{near(name, provider_names())}\n"
         f"known providers: {', '.join(provider_names())}; subclass BaseProvider to add one"
     )
+
+
+@lru_cache(1)
+def _installed(path: tuple[str, ...]) -> Mapping[str, EntryPoint]:
+    """The providers that installed distributions offer under the entry point group, by key; read where a name is unknown."""
+    from importlib.metadata import entry_points
+
+    return {key_of(point.name): point for point in entry_points(group=ENTRY_POINTS)}
+
+
+def _loaded(point: EntryPoint) -> type[BaseProvider]:
+    from lazybridge.core.providers.base import BaseProvider
+
+    try:
+        cls = point.load()
+    except (ImportError, AttributeError) as exc:
+        raise ConfigurationError(f"the provider {point.name!r} of {point.value} cannot be loaded: {exc}") from exc
+    if not (isinstance(cls, type) and issubclass(cls, BaseProvider)):
+        raise ConfigurationError(f"{point.value}, the provider {point.name!r}, is no subclass of BaseProvider")
+    _user_classes[key_of(point.name)] = cls
+    return cls
 
 
 def route(
@@ -120,7 +169,8 @@ def route(
             return Route(provider, model, f"rule {kind} {pattern!r}")
     vendor, slash, rest = model.partition("/")
     if slash and rest and (is_provider(vendor) or vendor.lower() in {alias.lower() for alias in aliases}):
-        return Route(aliases.get(vendor.lower(), vendor), rest, f"prefix {vendor + '/'!r}")
+        provider = aliases.get(vendor.lower(), vendor)
+        return Route(provider, _id_in(provider, model, rest), f"prefix {vendor + '/'!r}")
     if is_provider(model):
         return Route(model, None, f"provider {model!r}")
     if default:
@@ -129,6 +179,12 @@ def route(
         f"no rule knows the model {model!r}{near(model, known)}\n"
         f'name the provider to send any id: Agent("{model}", provider="openai"), or "openai/{model}"'
     )
+
+
+def _id_in(provider: str, model: str, rest: str) -> str:
+    """The id without the provider's name, but where that name is part of it: `perplexity/kimi-k3` is Perplexity's own id."""
+    name = tables.name_of(provider)
+    return model if tables.row(name, model.lower()) is not None and tables.row(name, rest.lower()) is None else rest
 
 
 def near(word: str, known: Iterable[str]) -> str:

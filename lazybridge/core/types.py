@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal, Self
 
-from lazybridge.core.content import CacheHint, ContentBlock, TextContent, attachment, blocks_of
+from lazybridge.core.content import CacheHint, Citation, ContentBlock, TextContent, attachment, blocks_of
 from lazybridge.core.receipt import Receipt
 from lazybridge.core.usage import UsageStats as UsageStats
 
@@ -311,7 +311,8 @@ class CompletionResponse:
     """What a model answered. `model` is the model that served; `raw` is the SDK's own object.
 
     `last_text` is the last of several messages in one answer (commentary first, then the answer itself);
-    `alternatives` are the texts of the further choices where several were asked for.
+    `alternatives` are the texts of the further choices where several were asked for; `citations` are what the vendor's
+    search found.
     """
 
     content: str = ""
@@ -323,6 +324,7 @@ class CompletionResponse:
     request_id: str | None = None
     last_text: str | None = None
     alternatives: tuple[str, ...] = ()
+    citations: tuple[Citation, ...] = ()
     parsed: Any = None
     adjustments: tuple[Adjustment, ...] = ()
     receipt: Receipt | None = None

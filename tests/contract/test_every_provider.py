@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lazybridge.core.types import CompletionRequest, CompletionResponse, Message, StreamChunk, ToolDefinition
-from tests.conftest import KINDS
+from tests.conftest import COMPATIBLE, KINDS
 from tests.fake_vendor import FakeVendor
 
 
@@ -29,7 +29,7 @@ class Subject:
         )
 
 
-@pytest.fixture(params=[*KINDS, "local"])
+@pytest.fixture(params=[*KINDS, *COMPATIBLE, "local"])
 def subject(request: pytest.FixtureRequest, vendor: FakeVendor) -> Iterator[Subject]:
     if request.param == "local":
         from lazybridge.core.providers.local import LocalOptions, LocalProvider
@@ -38,7 +38,7 @@ def subject(request: pytest.FixtureRequest, vendor: FakeVendor) -> Iterator[Subj
         provider: Any = LocalProvider(options=LocalOptions(path=path, threads=1))
         made = Subject(provider, "", {"temperature": 0, "seed": 1})
     else:
-        kind = KINDS[request.param]
+        kind = {**KINDS, **COMPATIBLE}[request.param]
         provider = kind.build(vendor.url)
         made = Subject(provider, kind.model)
     yield made

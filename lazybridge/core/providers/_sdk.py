@@ -37,6 +37,7 @@ class SDKProvider(Closing, BaseProvider):
     """
 
     sdk: ClassVar[str]
+    extra: ClassVar[str] = ""
     key_variable: ClassVar[str]
     url_variable: ClassVar[str]
     request_id_header: ClassVar[str] = "x-request-id"
@@ -68,7 +69,9 @@ class SDKProvider(Closing, BaseProvider):
                 f"{type(self).__name__} has no option {', '.join(map(repr, unknown))}\nits options: {known}"
             )
         if importlib.util.find_spec(self.sdk) is None:
-            raise ConfigurationError(f'the package {self.sdk} is not installed\npip install "lazybridge[{self.name}]"')
+            raise ConfigurationError(
+                f'the package {self.sdk} is not installed\npip install "lazybridge[{self.extra or self.name}]"'
+            )
         for option, value in (("api_key", self.api_key), ("base_url", base_url)):
             if value is not None and not isinstance(value, str) and not (callable(value) and self.calls_for_key):
                 raise ConfigurationError(f"{option} is a {type(value).__name__}\n{option} is a text")

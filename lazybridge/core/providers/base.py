@@ -38,7 +38,7 @@ class BaseProvider(ABC):
 
     name: ClassVar[str] = ""
     _adjusts_itself: ClassVar[bool] = False
-    _free: ClassVar[bool] = False
+    _free: bool = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
-from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.providers._clients import async_http_client, http_client
-from lazybridge.core.providers._sdk import SDKProvider
+from lazybridge.core.providers._openai_sdk import OverOpenAI
 from lazybridge.core.types import CompletionRequest, NativeTool
 from lazybridge.core.wire import Wire
 from lazybridge.core.wire.chat import ChatWire
 from lazybridge.core.wire.responses import NATIVE_TOOLS, ResponsesWire
 
 
-class OpenAIProvider(SDKProvider):
+class OpenAIProvider(OverOpenAI):
     """OpenAI's models. `api="responses"` is the default; `api="chat"` speaks Chat Completions, for other vendors'
     servers, audio, `seed` and `stop`."""
 
     name = "openai"
-    sdk = "openai"
     key_variable = "OPENAI_API_KEY"
     url_variable = "OPENAI_BASE_URL"
+    apis = ("responses", "chat")
     default_model = "gpt-6.1-terra"
     supported_native_tools: frozenset[NativeTool] = frozenset(NATIVE_TOOLS)
     # Ids and prices: genai-prices 0.2.3, read 2026-11-22. gpt-6.2-* are newer, but their price is not in it.
@@ -40,16 +38,6 @@ class OpenAIProvider(SDKProvider):
         "gpt-5.6-luna": ["gpt-6-luna"],
     }
 
-    def _init_client(self, *, api: Literal["responses", "chat"] = "responses", **kwargs: Any) -> None:
-        super()._init_client(**kwargs)
-        if api not in ("responses", "chat"):
-            raise ConfigurationError(f'OpenAIProvider has no api {api!r}\nwrite api="responses" or api="chat"')
-        self.api = api
-
-    @classmethod
-    def _options(cls) -> tuple[str, ...]:
-        return ("api",)
-
     def _wire(self, request: CompletionRequest) -> Wire:
         return ChatWire() if self.api == "chat" else ResponsesWire()
 
@@ -62,18 +50,3 @@ class OpenAIProvider(SDKProvider):
         if asynchronous:
             return openai.AsyncOpenAI(http_client=async_http_client(openai.DefaultAioHttpClient), **options)
         return openai.OpenAI(http_client=http_client(), **options)
-
-    def _stream_class(self, asynchronous: bool) -> Any:
-        import openai
-
-        return openai.AsyncStream[object] if asynchronous else openai.Stream[object]
-
-    @classmethod
-    def _build_raw(cls, raw: Mapping[str, Any], wire: Wire) -> Any:
-        if isinstance(wire, ChatWire):
-            from openai.types.chat import ChatCompletion
-
-            return ChatCompletion.construct(**raw)
-        from openai.types.responses import Response
-
-        return Response.construct(**raw)

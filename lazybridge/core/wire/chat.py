@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.content import ContentBlock, TextContent
@@ -25,6 +25,7 @@ from lazybridge.core.types import (
 from lazybridge.core.wire import Adjuster, SDKCall, content_of, plain, state_for
 from lazybridge.core.wire.chat_answers import ChatAccumulator, answer_of
 from lazybridge.core.wire.chat_parts import Words, part
+from lazybridge.core.wire.chat_thinking import Asked, by_effort, by_object, by_switch, forced, thinks
 from lazybridge.core.wire.chat_turns import replay
 from lazybridge.core.wire.tool_ids import short_ids
 
@@ -34,15 +35,19 @@ class ChatWire:
     """Chat Completions; the fields are the dialect.
 
     `max_tokens_field`, `seed_field`, `system_role` and `any_tool` are the vendor's words; `stream_usage` asks for usage in
-    a stream; `reasoning_effort` says whether the API has that parameter, and `efforts` which words it knows; `schema_mode`
-    is how it takes an output schema, `schema_beside_tools` whether it does so beside tools.
-    `thinking_effort` is the effort that `thinking=True` stands for, where it is shown by that; `reasoning_format` is the
-    word that asks for thinking apart from the text. `reasoning_field` is the field of an assistant's message that takes it
-    back; `replays_thinking` where it goes back as parts of the content, unchanged.
+    a stream; `reasoning_effort` says whether the API has that parameter, and `efforts` which words it knows. `schema_mode`
+    is how it takes an output schema: "json_schema", "json_object", or "prompt" for JSON mode with the schema in the system
+    prompt; `schema_beside_tools` whether it does so beside tools. `forced_choice` says whether a tool may be required.
+    `thinking_switch` is the object that turns thinking on and off, by type ("thinking") or with effort and budget
+    ("reasoning"). `thinking_effort` is the effort that `thinking=True` stands for, where it is shown by that;
+    `reasoning_format` is the word that asks for thinking apart from the text. `reasoning_fields` are the fields of an
+    answer that go back verbatim in the next turn: the first that is there; `replays_thinking` where thinking goes back as
+    parts of the content.
     `short_ids`: ids of tool calls have nine letters and digits. `prefixes`: an assistant's message at the end is marked as
     the beginning of the answer. `cache_key`: caching is asked for by a key. `media` is how audio and documents are written.
-    `service_tiers` are all that the API knows. `refused_media` it takes from no model, `refused` are fields of the body
-    that it does not take, each with the value that means nothing.
+    `service_tiers` are all that the API knows. `refused_media` it takes from no model. `refused` are fields of the body
+    that it does not take, each with the value that means nothing; `left_out` are not sent unless `extra_body` has them.
+    `always` is in every body.
     """
 
     vendor: str = "openai"
@@ -56,9 +61,11 @@ class ChatWire:
     schema_beside_tools: bool = True
     seed_field: str = "seed"
     any_tool: str = "required"
+    forced_choice: Literal["yes", "unless_thinking", "no"] = "yes"
+    thinking_switch: Literal["", "thinking", "reasoning"] = ""
     thinking_effort: Effort | None = None
     reasoning_format: str | None = None
-    reasoning_field: str | None = None
+    reasoning_fields: tuple[str, ...] = ()
     replays_thinking: bool = False
     short_ids: bool = False
     prefixes: bool = False
@@ -67,28 +74,28 @@ class ChatWire:
     service_tiers: tuple[str, ...] | None = None
     refused_media: tuple[str, ...] = ()
     refused: tuple[tuple[str, Any], ...] = ()
+    left_out: tuple[str, ...] = ()
+    always: Mapping[str, Any] = field(default_factory=dict)
 
     def to_sdk_kwargs(self, request: CompletionRequest, model: ModelProfile, stream: bool) -> SDKCall:
         """The body of POST /chat/completions."""
         adjust = Adjuster(model, self.refused_media)
-        effort = self._effort(request, model, adjust)
-        told = request.output_schema if request.tools and not self.schema_beside_tools else None
+        asked = self._thinking(request, model, adjust)
+        told_alone = bool(request.tools) and not self.schema_beside_tools
+        told = request.output_schema if told_alone or self.schema_mode == "prompt" else None
         body: dict[str, Any] = {"model": model.id, "messages": self._messages(request, adjust, told)}
         if request.max_tokens is not None:
             body[self.max_tokens_field] = request.max_tokens
-        body |= adjust.sampling(request, effort or ("none" if model.thinking == "never" else None))
-        if effort is not None:
-            body["reasoning_effort"] = effort
-        if self._shows_thinking(request, model, effort):
-            body["reasoning_format"] = self.reasoning_format
+        body |= adjust.sampling(request, asked.effort or ("none" if model.thinking == "never" else None))
+        body |= asked.body
         if request.stop:
             body["stop"] = list(request.stop)
         if request.seed is not None:
             body[self.seed_field] = request.seed
-        body |= self._tools(request, adjust)
+        body |= self._tools(request, adjust, self._may_force(asked))
         if request.native_tools:
             adjust.add("native_tools", "Chat Completions runs no tools of the vendor")
-        if told is not None:
+        if told is not None and told_alone:
             adjust.add(
                 "output_schema", "this API takes no schema beside tools; the model was told it, and it is checked here"
             )
@@ -97,10 +104,14 @@ class ChatWire:
         if request.metadata is not None:
             body["metadata"] = dict(request.metadata)
         body |= self._service_tier(request, adjust)
+        for name in self.left_out:
+            if body.pop(name, None) is not None:
+                adjust.add(name, "this API does not take it; it was left out")
         if self.cache_key:
             body |= _cache_key(request, body, adjust)
         else:
             adjust.cache_lifetime(request)
+        body |= plain(self.always)
         if stream:
             body["stream"] = True
             if self.stream_usage:
@@ -111,32 +122,20 @@ class ChatWire:
                 adjust.add(name, "this API does not take it; it was left out")
         return SDKCall(body, tuple(adjust.found))
 
-    def _effort(self, request: CompletionRequest, model: ModelProfile, adjust: Adjuster) -> str | None:
-        if not self.reasoning_effort:
-            adjust.unavailable(
-                request, {"effort": "this API has no such parameter", "thinking": "this API cannot switch it"}
-            )
-            return None
-        effort = adjust.effort(request, self.efforts)
-        if request.thinking and model.thinking == "never":
-            adjust.add("thinking", f"{model.id} does not think")
-        elif request.thinking and self.thinking_effort:
-            effort = effort or self.thinking_effort
-            if request.thinking is not True:
-                adjust.add("thinking", f"this API takes no budget; sent effort {effort!r}")
-        elif self.reasoning_format is not None:
-            if request.thinking and request.thinking is not True:
-                adjust.add("thinking", "this API takes no budget in tokens; set effort instead")
-        elif request.thinking:
-            adjust.add("thinking", "Chat Completions shows no thinking and takes no budget; set effort instead")
-        adjust.thinking_off(request, effort)
-        return effort
+    def _thinking(self, request: CompletionRequest, model: ModelProfile, adjust: Adjuster) -> Asked:
+        if self.thinking_switch == "thinking":
+            off = self.forced_choice == "unless_thinking" and forced(request)
+            return by_switch(request, model, adjust, self.efforts, off)
+        if self.thinking_switch == "reasoning":
+            return by_object(request, model, adjust, self.efforts)
+        if self.reasoning_effort:
+            return by_effort(request, model, adjust, self.efforts, self.thinking_effort, self.reasoning_format)
+        reasons = {"effort": "this API has no such parameter", "thinking": "this API cannot switch it"}
+        adjust.unavailable(request, reasons)
+        return Asked()
 
-    def _shows_thinking(self, request: CompletionRequest, model: ModelProfile, effort: str | None) -> bool:
-        """Whether to ask for thinking apart from the text: of a model known to think, or where it was asked for."""
-        if self.reasoning_format is None or effort == "none" or "include_reasoning" in (request.extra_body or ()):
-            return False
-        return bool(request.thinking) or model.thinking not in (None, "never")
+    def _may_force(self, asked: Asked) -> bool:
+        return self.forced_choice == "yes" or (self.forced_choice == "unless_thinking" and asked.effort == "none")
 
     def _service_tier(self, request: CompletionRequest, adjust: Adjuster) -> dict[str, Any]:
         if request.service_tier is None:
@@ -151,6 +150,9 @@ class ChatWire:
         if self.schema_mode == "json_object":
             adjust.add("output_schema", "this API takes no schema; JSON was asked for and is checked here")
             return {"type": "json_object"}
+        if self.schema_mode == "prompt":
+            adjust.add("output_schema", "this API enforces no schema; it stands in the prompt and is checked here")
+            return {"type": "json_object"}
         schema, strict = adjust.strict_schema(output)
         return {"type": "json_schema", "json_schema": {"name": output.name, "schema": schema, "strict": strict}}
 
@@ -160,10 +162,10 @@ class ChatWire:
         messages: list[dict[str, Any]] = []
         ids = short_ids(request.messages) if self.short_ids else {}
         system = request.system_text
-        if told is not None:
-            form = f"Give the final answer as JSON alone, of this schema:\n{json.dumps(plain(told.schema))}"
+        if told is not None:  # JSON mode wants the word in the prompt, and gets it in small letters
+            form = f"Give the final answer as JSON alone, of this json schema:\n{json.dumps(plain(told.schema))}"
             system = form if system is None else f"{system}\n\n{form}"
-        thinks = adjust.model.thinking not in (None, "never")
+        replays = bool(self.reasoning_fields) and (self.reasoning_format is None or thinks(adjust.model))
         if system is not None:
             messages.append({"role": self.system_role, "content": system})
         media: list[ContentBlock] = []
@@ -180,7 +182,7 @@ class ChatWire:
             elif message.role is ASSISTANT:
                 adjust.text_alone(message)
                 messages.append(self._assistant(message, ids))
-                if self.reasoning_field is not None and thinks:
+                if replays:
                     for item in state_for(message, self.vendor, "chat") or ():
                         messages[-1] |= item
             elif message.role is USER:
@@ -191,19 +193,22 @@ class ChatWire:
 
     def from_sdk_response(self, raw: Mapping[str, Any]) -> CompletionResponse:
         """What a `chat.completion` says."""
-        return answer_of(raw, self.vendor, self.reasoning_field, self.replays_thinking)
+        return answer_of(raw, self.vendor, self.reasoning_fields, self.replays_thinking)
 
     def accumulator(self) -> ChatAccumulator:
         """A fresh fold of `chat.completion.chunk` events."""
-        return ChatAccumulator(self.vendor, self.reasoning_field, self.replays_thinking)
+        return ChatAccumulator(self.vendor, self.reasoning_fields, self.replays_thinking)
 
-    def _tools(self, request: CompletionRequest, adjust: Adjuster) -> dict[str, Any]:
+    def _tools(self, request: CompletionRequest, adjust: Adjuster, may_force: bool) -> dict[str, Any]:
         """The tools of a request; tool_choice and parallel_tool_calls are only valid beside tools."""
         if not request.tools:
             adjust.without_tools(request)
             return {}
         body: dict[str, Any] = {"tools": [{"type": "function", "function": _function(tool)} for tool in request.tools]}
-        if request.tool_choice is not None:
+        if forced(request) and not may_force:
+            adjust.add("tool_choice", f"{adjust.model.id} cannot be made to call a tool here; sent auto")
+            body["tool_choice"] = "auto"
+        elif request.tool_choice is not None:
             choice = tool_choice(request, {"type": "function", "function": {"name": request.tool_choice}})
             body["tool_choice"] = self.any_tool if choice == "required" else choice
         if request.parallel_tool_calls is not None:

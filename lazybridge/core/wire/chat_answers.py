@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lazybridge.core.errors import StreamTruncated, error_in_body
-from lazybridge.core.types import CompletionResponse, ProviderState, StopReason, StreamChunk, ToolCall, UsageStats
+from lazybridge.core.types import CompletionResponse, StopReason, StreamChunk, ToolCall, UsageStats
 from lazybridge.core.wire import joined, number, reported_cost, stop_reason
+from lazybridge.core.wire.chat_thinking import Thoughts
 from lazybridge.core.wire.chat_turns import KeptContent, keep
+from lazybridge.core.wire.citations import of_annotations, of_search
 
 # Read 2026-11-22: openai 3.54.0 `types/chat/chat_completion.py`; "eos" and "model_length" are other vendors' words,
 # seen in recorded answers.
@@ -25,9 +27,9 @@ _STOP_REASONS: dict[str, StopReason] = {
 
 
 def answer_of(
-    raw: Mapping[str, Any], vendor: str, reasoning_field: str | None = None, keeps_thinking: bool = False
+    raw: Mapping[str, Any], vendor: str, reasoning_fields: tuple[str, ...] = (), keeps_thinking: bool = False
 ) -> CompletionResponse:
-    """What a `chat.completion` says. Thinking is kept to be sent back, in `reasoning_field` or as parts of the content
+    """What a `chat.completion` says. Thinking is kept to be sent back, the first of `reasoning_fields` or as parts of the content
     (`keeps_thinking`), where the vendor wants it."""
     _raise_error(raw, vendor, raw.get("model"))
     choices = sorted(raw.get("choices") or [], key=lambda choice: choice.get("index") or 0)
@@ -38,6 +40,8 @@ def answer_of(
     calls = [_call(call, index) for index, call in enumerate(message.get("tool_calls") or [])]
     if message.get("function_call"):
         calls.append(_call({"function": message["function_call"]}, len(calls)))
+    thoughts = Thoughts(reasoning_fields)
+    thoughts.add(message)
     response = CompletionResponse(
         content=text or refusal,
         thinking=thinking,
@@ -45,7 +49,8 @@ def answer_of(
         stop_reason=_stop_reason(choice.get("finish_reason"), calls, refusal, vendor),
         model=raw.get("model"),
         usage=usage_of(raw, message.get("executed_tools") or ()),
-        provider_state=_thought(reasoning_field, thinking, vendor, text or refusal, calls),
+        citations=of_search(raw) + of_annotations(message.get("annotations") or ()),
+        provider_state=thoughts.state(vendor, text or refusal, calls),
         alternatives=tuple(_text_and_thinking(other.get("message") or {})[0] for other in choices[1:]),
     )
     if keeps_thinking:
@@ -63,9 +68,11 @@ def _raise_error(body: Mapping[str, Any], vendor: str, model: str | None) -> Non
 class ChatAccumulator:
     """Folds `chat.completion.chunk` events."""
 
-    def __init__(self, vendor: str, reasoning_field: str | None = None, keeps_thinking: bool = False) -> None:
+    def __init__(self, vendor: str, reasoning_fields: tuple[str, ...] = (), keeps_thinking: bool = False) -> None:
         self.vendor = vendor
-        self.reasoning_field = reasoning_field
+        self.thoughts = Thoughts(reasoning_fields)
+        self.search: Mapping[str, Any] = {}
+        self.annotations: list[Any] = []
         self.executed: dict[Any, Mapping[str, Any]] = {}
         self.kept = KeptContent() if keeps_thinking else None
         self.done = False
@@ -92,6 +99,8 @@ class ChatAccumulator:
             self.usage["usage"] = usage
         if event.get("service_tier"):
             self.usage["service_tier"] = event["service_tier"]
+        if event.get("search_results") or event.get("citations"):
+            self.search = event
         text = thinking = ""
         choices = event.get("choices")
         # OpenAI's trailer: usage alone, after the finish reason. Others may send more, and are read to the end.
@@ -112,6 +121,8 @@ class ChatAccumulator:
                 self.text.append(new_text)
             if new_thinking:
                 self.thinking.append(new_thinking)
+            self.thoughts.add(delta)
+            self.annotations += delta.get("annotations") or ()
             text += new_text
             thinking += new_thinking
             for fragment in delta.get("tool_calls") or []:
@@ -135,15 +146,16 @@ class ChatAccumulator:
             error = StreamTruncated("the stream ended without a finish reason", provider=self.vendor, model=self.model)
             error.partial_text = text
             raise error
-        calls, thinking = self.calls.whole(), joined(self.thinking)
+        calls = self.calls.whole()
         response = CompletionResponse(
             content=text,
-            thinking=thinking,
+            thinking=joined(self.thinking),
             tool_calls=calls,
             stop_reason=_stop_reason(self.finish_reason, calls, refusal, self.vendor),
             model=self.model,
             usage=self.counted(),
-            provider_state=_thought(self.reasoning_field, thinking, self.vendor, text, calls),
+            citations=of_search(self.search) + of_annotations(self.annotations),
+            provider_state=self.thoughts.state(self.vendor, text, calls),
             alternatives=tuple(joined(self.further[index]) for index in sorted(self.further)),
         )
         if self.kept is not None:
@@ -248,13 +260,6 @@ def _stop_reason(word: str | None, calls: list[ToolCall], refusal: str, vendor: 
     reason = stop_reason(word, _STOP_REASONS, vendor)
     # A forced tool call ends with "stop" (OpenAI), so the calls decide, not the word.
     return "tool_use" if calls and reason == "end_turn" else reason
-
-
-def _thought(field: str | None, thinking: str, vendor: str, text: str, calls: list[ToolCall]) -> ProviderState | None:
-    """What is sent back of an answer besides its text and calls."""
-    if field is None or not thinking:
-        return None
-    return ProviderState(vendor, "chat", ({field: thinking},), (text, tuple(calls)))
 
 
 def usage_of(raw: Mapping[str, Any], executed: Iterable[Mapping[str, Any]] = ()) -> UsageStats:

@@ -36,6 +36,7 @@ from lazybridge.core.wire import (
     stop_reason,
 )
 from lazybridge.core.wire.chat import raw_arguments, tool_choice
+from lazybridge.core.wire.citations import of_annotations
 
 NATIVE_TOOLS: dict[NativeTool, dict[str, Any]] = {
     NativeTool.WEB_SEARCH: {"type": "web_search"},
@@ -71,10 +72,14 @@ _STOP_REASONS: dict[str, StopReason] = {
 
 @dataclass(frozen=True)
 class ResponsesWire:
-    """The Responses API, stateless: nothing is stored at the vendor, reasoning travels encrypted with the conversation."""
+    """The Responses API, stateless: nothing is stored at the vendor, reasoning travels encrypted with the conversation.
+
+    `stateless` says so for models that the catalogue does not know as well, where a vendor takes it from every model.
+    """
 
     vendor: str = "openai"
     path: str = "/responses"
+    stateless: bool = False
 
     def to_sdk_kwargs(self, request: CompletionRequest, model: ModelProfile, stream: bool) -> SDKCall:
         """The body of POST /responses."""
@@ -87,7 +92,7 @@ class ResponsesWire:
         if request.max_tokens is not None:
             body["max_output_tokens"] = request.max_tokens
         body |= adjust.sampling(request, effort or ("none" if model.thinking == "never" else None))
-        body |= _reasoning(request, model, effort, adjust)
+        body |= _reasoning(request, model, effort, adjust, self.stateless)
         body |= _tools(request, adjust)
         if request.output_schema is not None:
             schema, strict = adjust.strict_schema(request.output_schema)
@@ -143,6 +148,7 @@ class ResponsesWire:
             model=raw.get("model"),
             usage=usage_of(raw),
             last_text=_last_text(output),
+            citations=of_annotations(_annotations(output)),
             provider_state=ProviderState(self.vendor, "responses", tuple(output), (text, tuple(calls)))
             if output
             else None,
@@ -233,6 +239,13 @@ def _texts(output: Iterable[Mapping[str, Any]]) -> tuple[list[str], list[str]]:
     return texts, [part.get("refusal") or "" for part in parts if part.get("type") == "refusal"]
 
 
+def _annotations(output: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
+    for item in output:
+        if item.get("type") == "message":
+            for part in item.get("content") or []:
+                yield from part.get("annotations") or []
+
+
 def _last_text(output: list[Mapping[str, Any]]) -> str | None:
     """With tools, an answer may hold its JSON once in each of several messages: the last one is the answer."""
     messages = [item for item in output if item.get("type") == "message"]
@@ -267,7 +280,9 @@ def _stop(raw: Mapping[str, Any], calls: list[ToolCall], refusal: str, vendor: s
     return "tool_use" if calls and reason == "end_turn" else reason
 
 
-def _reasoning(request: CompletionRequest, model: ModelProfile, effort: str | None, adjust: Adjuster) -> dict[str, Any]:
+def _reasoning(
+    request: CompletionRequest, model: ModelProfile, effort: str | None, adjust: Adjuster, stateless: bool
+) -> dict[str, Any]:
     """Effort, a summary of the thinking where it was asked for, and what makes reasoning items replayable.
 
     Encrypted reasoning is refused by models that do not reason, and items of a stored answer are found by id, so an
@@ -282,9 +297,9 @@ def _reasoning(request: CompletionRequest, model: ModelProfile, effort: str | No
             adjust.add("thinking", "OpenAI takes no budget in tokens; a summary was asked for, set effort instead")
     adjust.thinking_off(request, effort)
     body: dict[str, Any] = {"reasoning": reasoning} if reasoning else {}
-    if model.thinking is not None:
+    if model.thinking is not None or stateless:
         body["store"] = False
-    if model.thinking == "effort":
+    if model.thinking == "effort" or stateless:
         body["include"] = ["reasoning.encrypted_content"]
     return body
 

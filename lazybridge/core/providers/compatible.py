@@ -1,0 +1,142 @@
+"""The vendors and servers that speak Chat Completions, one class of data each. The bare dialect is in `core/wire/chat.py`.
+
+What a dialect says comes from recorded requests and answers of that vendor, and from the pages named beside it; ids and
+prices of the tiers are the catalogue's. All read 2026-11-22.
+"""
+
+from __future__ import annotations
+
+from lazybridge.core.providers.openai_compatible import OpenAICompatibleProvider
+from lazybridge.core.types import NativeTool
+from lazybridge.core.wire.chat import ChatWire
+from lazybridge.core.wire.responses import ResponsesWire
+
+# Parameters that are OpenAI's own: the other vendors' pages do not have them.
+_OPENAIS = ("metadata", "service_tier")
+
+
+class OpenRouterProvider(OpenAICompatibleProvider):
+    """OpenRouter's models, by the ids `maker/model`; `extra_body={"provider": {...}}` chooses who serves them."""
+
+    # https://openrouter.ai/docs/use-cases/reasoning-tokens; https://openrouter.ai/docs/use-cases/usage-accounting
+    name, key_variable, url_variable = "openrouter", "OPENROUTER_API_KEY", "OPENROUTER_BASE_URL"
+    url, apis, needs_key = "https://openrouter.ai/api/v1", ("chat",), True
+    default_model = "anthropic/claude-sonnet-5.5"
+    dialect = ChatWire(max_tokens_field="max_tokens", thinking_switch="reasoning", reasoning_fields=("reasoning_details", "reasoning"), always={"usage": {"include": True}})  # fmt: skip
+    _TIER_ALIASES = {
+        "top": "anthropic/claude-fable-5.1", "expensive": "anthropic/claude-opus-5.5", "medium": "anthropic/claude-sonnet-5.5",
+        "cheap": "google/gemini-3.8-flash", "super_cheap": "openai/gpt-6-luna",
+    }  # fmt: skip
+
+
+class DeepSeekProvider(OpenAICompatibleProvider):
+    """DeepSeek's own API. Its models think unless `thinking=False` or `effort="none"` says otherwise."""
+
+    # https://api-docs.deepseek.com/guides/thinking_mode; https://api-docs.deepseek.com/guides/json_mode
+    name, key_variable, url_variable = "deepseek", "DEEPSEEK_API_KEY", "DEEPSEEK_BASE_URL"
+    url, apis, needs_key, default_model = "https://api.deepseek.com", ("chat",), True, "deepseek-flash"
+    dialect = ChatWire(max_tokens_field="max_tokens", thinking_switch="thinking", forced_choice="unless_thinking", reasoning_fields=("reasoning_content",), schema_mode="prompt", left_out=_OPENAIS, refused_media=("audio", "document"))  # fmt: skip
+    _TIER_ALIASES = {"top": "deepseek-v4-pro", "expensive": "deepseek-v4-pro", "medium": "deepseek-flash", "cheap": "deepseek-flash", "super_cheap": "deepseek-flash"}  # fmt: skip
+    _FALLBACKS = {"deepseek-v4-pro": ["deepseek-flash"]}
+
+
+class XAIProvider(OpenAICompatibleProvider):
+    """xAI's Grok; `api="responses"` speaks its Responses API, which searches the web as well."""
+
+    name, key_variable, url_variable = "xai", "XAI_API_KEY", "XAI_BASE_URL"
+    url, needs_key, default_model = "https://api.x.ai/v1", True, "grok-4.3"
+    supported_native_tools = frozenset({NativeTool.WEB_SEARCH})
+    dialect = ChatWire(reasoning_fields=("reasoning_content",), left_out=_OPENAIS, refused_media=("audio",))
+    responses = ResponsesWire(stateless=True)
+    _TIER_ALIASES = {"top": "grok-4.7", "expensive": "grok-4.7", "medium": "grok-4.3", "cheap": "grok-4.3", "super_cheap": "grok-4.3"}  # fmt: skip
+    _FALLBACKS = {"grok-4.7": ["grok-4.6", "grok-4.5"], "grok-4.3": ["grok-4.20"]}
+
+
+class TogetherProvider(OpenAICompatibleProvider):
+    """Together's open models, by the ids `maker/model`."""
+
+    name, key_variable, url_variable = "together", "TOGETHER_API_KEY", "TOGETHER_BASE_URL"
+    url, apis, needs_key = "https://api.together.xyz/v1", ("chat",), True
+    default_model = "openai/gpt-oss-120b"
+    dialect = ChatWire(max_tokens_field="max_tokens", left_out=_OPENAIS)
+
+
+class CerebrasProvider(OpenAICompatibleProvider):
+    """Cerebras."""
+
+    # https://inference-docs.cerebras.ai/resources/openai; https://inference-docs.cerebras.ai/capabilities/reasoning
+    name, key_variable, url_variable = "cerebras", "CEREBRAS_API_KEY", "CEREBRAS_BASE_URL"
+    url, apis, needs_key, default_model = "https://api.cerebras.ai/v1", ("chat",), True, "gpt-oss-120b"
+    dialect = ChatWire(efforts=("none", "low", "medium", "high"), reasoning_fields=("reasoning",), left_out=_OPENAIS)
+    _TIER_ALIASES = {"top": "qwen-3.8-27b", "expensive": "qwen-3.8-27b", "medium": "gpt-oss-120b", "cheap": "gpt-oss-120b", "super_cheap": "gpt-oss-120b"}  # fmt: skip
+
+
+class PerplexityProvider(OpenAICompatibleProvider):
+    """Perplexity's Sonar over Chat Completions, which Perplexity has said to end on 2026-09-27."""
+
+    # https://docs.perplexity.ai/docs/sonar/openai-compatibility
+    name, key_variable, url_variable = "perplexity", "PERPLEXITY_API_KEY", "PERPLEXITY_BASE_URL"
+    url, apis, needs_key = "https://api.perplexity.ai", ("chat",), True
+    dialect = ChatWire(max_tokens_field="max_tokens", stream_usage=False, efforts=("minimal", "low", "medium", "high"), left_out=(*_OPENAIS, "tools", "tool_choice", "parallel_tool_calls"))  # fmt: skip
+
+
+class HuggingFaceProvider(OpenAICompatibleProvider):
+    """The router of Hugging Face; `maker/model:host` chooses who serves a model, and has a price."""
+
+    name, key_variable, url_variable = "huggingface", "HF_TOKEN", "HF_BASE_URL"
+    url, apis, needs_key = "https://router.huggingface.co/v1", ("chat",), True
+    default_model = "openai/gpt-oss-120b:together"
+    dialect = ChatWire(max_tokens_field="max_tokens", left_out=_OPENAIS)
+
+
+class ZAIProvider(OpenAICompatibleProvider):
+    """Z.ai's GLM."""
+
+    # https://docs.z.ai/guides/capabilities/thinking-mode; a tool cannot be required:
+    # https://github.com/vectorize-io/hindsight/issues/4246
+    name, key_variable, url_variable = "zai", "ZAI_API_KEY", "ZAI_BASE_URL"
+    url, apis, needs_key, default_model = "https://api.z.ai/api/paas/v4", ("chat",), True, "glm-5.3"
+    dialect = ChatWire(max_tokens_field="max_tokens", thinking_switch="thinking", forced_choice="no", reasoning_fields=("reasoning_content",), schema_mode="prompt", left_out=_OPENAIS)  # fmt: skip
+    _TIER_ALIASES = {"top": "glm-5.3", "expensive": "glm-5.3", "medium": "glm-5.3", "cheap": "glm-5.3-flashx", "super_cheap": "glm-5.3-flash"}  # fmt: skip
+
+
+class OllamaProvider(OpenAICompatibleProvider):
+    """Ollama on this machine."""
+
+    # https://docs.ollama.com/api/openai-compatibility
+    name, key_variable, url_variable = "ollama", "OLLAMA_API_KEY", "OLLAMA_BASE_URL"
+    url, apis, _free, priced_hosts = "http://127.0.0.1:11434/v1", ("chat",), True, ("ollama.com",)
+    dialect = ChatWire(max_tokens_field="max_tokens", reasoning_fields=("reasoning",), left_out=_OPENAIS)
+
+
+class LMStudioProvider(OpenAICompatibleProvider):
+    """LM Studio on this machine."""
+
+    name, key_variable, url_variable = "lmstudio", "LMSTUDIO_API_KEY", "LMSTUDIO_BASE_URL"
+    url, apis, _free = "http://127.0.0.1:1234/v1", ("chat",), True
+    dialect = ChatWire(max_tokens_field="max_tokens", reasoning_effort=False, left_out=_OPENAIS)
+
+
+class VLLMProvider(OpenAICompatibleProvider):
+    """A server of vLLM."""
+
+    name, key_variable, url_variable = "vllm", "VLLM_API_KEY", "VLLM_BASE_URL"
+    url, apis, _free = "http://127.0.0.1:8000/v1", ("chat",), True
+    dialect = ChatWire(max_tokens_field="max_tokens", left_out=_OPENAIS)
+
+
+class LlamaCppProvider(OpenAICompatibleProvider):
+    """llama.cpp's own server, `llama-server`."""
+
+    name, key_variable, url_variable = "llamacpp", "LLAMACPP_API_KEY", "LLAMACPP_BASE_URL"
+    url, _free = "http://127.0.0.1:8080/v1", True
+    dialect = ChatWire(max_tokens_field="max_tokens", reasoning_effort=False, left_out=_OPENAIS)
+
+
+class LiteLLMProvider(OpenAICompatibleProvider):
+    """A LiteLLM proxy; the header of its whole answers says what they cost."""
+
+    # https://docs.litellm.ai/docs/providers/litellm_proxy; https://docs.litellm.ai/docs/proxy/cost_tracking
+    name, key_variable, url_variable = "litellm", "LITELLM_PROXY_API_KEY", "LITELLM_PROXY_API_BASE"
+    url, apis, cost_header = "http://127.0.0.1:4000", ("chat",), "x-litellm-response-cost"
+    dialect = ChatWire(max_tokens_field="max_tokens")
