@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import anthropic  # noqa: F401  # loaded once, so that no test's clock pays for it
+import google.genai.types  # noqa: F401
 import openai  # noqa: F401
 import pytest
 
@@ -61,7 +62,7 @@ class Kind:
     options: dict[str, Any]
 
     def url(self, base: str) -> str:
-        return base if self.provider == "anthropic" else f"{base}/v1"
+        return base if self.provider in ("anthropic", "google") else f"{base}/v1"
 
     def build(self, base: str, **more: Any) -> BaseProvider:
         return registry.provider_class(self.provider)(
@@ -82,6 +83,7 @@ KINDS = {
     "responses": Kind("openai", "gpt-4.1-mini", "/v1/responses", {}),
     "chat": Kind("openai", "gpt-4.1-mini", "/v1/chat/completions", {"api": "chat"}),
     "messages": Kind("anthropic", "claude-haiku-4-5", "/v1/messages", {}),
+    "gemini": Kind("google", "gemini-3.8-flash", "/v1beta/models/gemini-3.8-flash:generateContent", {}),
 }
 
 

@@ -1,4 +1,4 @@
-"""A loopback server that speaks Chat Completions, Responses and Messages, and fails on request.
+"""A loopback server that speaks Chat Completions, Responses, Messages and generateContent, and fails on request.
 
 It answers `Hello from the fake vendor.` in the wire of the path. `fail(...)` queues faults for the next requests.
 """
@@ -97,6 +97,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        wire, _, query = self.path.rsplit("/", 1)[-1].partition("?")
+        if ":" in wire:  # Google says in the URL what others say in the body
+            model, _, wire = wire.partition(":")
+            body["model"] = model
         self.vendor.requests.append(
             {
                 "path": self.path,
@@ -113,11 +117,10 @@ class _Handler(BaseHTTPRequestHandler):
             return self.connection.shutdown(socket.SHUT_RDWR)
         if fault.status is not None:
             return self._send(fault.status, fault.body or error_body(self.path, fault.status), fault.headers)
-        wire = _WIRES[self.path.rsplit("/", 1)[-1]]
-        events = wire(body, self.vendor.pieces, self.vendor.tool_call)
-        if not body.get("stream"):
+        events = _WIRES[wire](body, self.vendor.pieces, self.vendor.tool_call)
+        if not body.get("stream") and query != "alt=sse":
             return self._drip(events[-1], fault.drip) if fault.drip else self._send(200, events[-1], fault.headers)
-        self._stream(events[:-1], fault)
+        self._stream(events[:-1], fault, query)
 
     def _send(self, status: int, body: Any, headers: dict[str, str]) -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -148,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.vendor.hung_up.set()
 
-    def _stream(self, events: list[tuple[str | None, Any]], fault: Fault) -> None:
+    def _stream(self, events: list[tuple[str | None, Any]], fault: Fault, query: str) -> None:
         self.send_response(200)
         for name, value in (("content-type", "text/event-stream"), ("x-request-id", "req_1"), ("request-id", "req_1")):
             self.send_header(name, value)
@@ -165,7 +168,8 @@ class _Handler(BaseHTTPRequestHandler):
                 if fault.end_after == index:
                     break
                 head = f"event: {name}\n" if name else ""
-                data = f"{head}data: {event if isinstance(event, str) else json.dumps(event)}\n\n".encode()
+                end = "\r\n" if query else "\n"  # Google's way
+                data = f"{head}data: {event if isinstance(event, str) else json.dumps(event)}{end}{end}".encode()
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
                 self.wfile.flush()
                 if fault.pause:
@@ -183,6 +187,9 @@ def error_body(path: str, status: int) -> dict[str, Any]:
     if path.endswith("/messages"):
         kind = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error", 529: "overloaded_error"}
         return {"type": "error", "error": {"type": kind.get(status, "api_error"), "message": f"injected {status}"}}
+    if "generateContent" in path or "streamGenerateContent" in path:
+        word = {401: "UNAUTHENTICATED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE"}
+        return {"error": {"code": status, "message": f"injected {status}", "status": word.get(status, "INTERNAL")}}
     code = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}.get(status)
     return {"error": {"message": f"injected {status}", "type": "server_error", "param": None, "code": code}}
 
@@ -313,4 +320,32 @@ def _messages(body: dict[str, Any], pieces: tuple[str, ...], call: dict[str, Any
     ]
 
 
-_WIRES = {"completions": _chat, "responses": _responses, "messages": _messages}
+def _gemini(body: dict[str, Any], pieces: tuple[str, ...], call: dict[str, Any] | None) -> Events:
+    usage = {
+        "promptTokenCount": 20, "cachedContentTokenCount": 8, "candidatesTokenCount": 3, "thoughtsTokenCount": 2,
+        "totalTokenCount": 25, "serviceTier": "standard",
+    }  # fmt: skip
+    base = {"modelVersion": body["model"], "responseId": "req_1"}
+    answered = any("functionResponse" in part for content in body["contents"] for part in content["parts"])
+    signed = {"thoughtSignature": "c2lnbmVk"}
+    if call and not answered:
+        parts = [{"functionCall": {"name": call["name"], "args": call["arguments"]}, **signed}]
+    else:
+        parts = [{"text": piece} for piece in pieces]
+
+    def answer(parts: list[Any], **fields: Any) -> dict[str, Any]:
+        candidate = {"content": {"role": "model", "parts": parts}, "index": 0, **fields}
+        return {"candidates": [candidate], "usageMetadata": usage, **base}
+
+    whole = parts if call and not answered else [{"text": "".join(pieces), **signed}]
+    last = answer([{"text": "", **signed}], finishReason="STOP")
+    return [*((None, answer([part])) for part in parts), (None, last), answer(whole, finishReason="STOP")]
+
+
+_WIRES = {
+    "completions": _chat,
+    "responses": _responses,
+    "messages": _messages,
+    "generateContent": _gemini,
+    "streamGenerateContent": _gemini,
+}

@@ -17,6 +17,7 @@ Rule = tuple[str, str, str]
 _BUILT_IN: dict[str, tuple[str, str]] = {
     "anthropic": ("lazybridge.core.providers.anthropic", "AnthropicProvider"),
     "openai": ("lazybridge.core.providers.openai", "OpenAIProvider"),
+    "google": ("lazybridge.core.providers.google", "GoogleProvider"),
     "local": ("lazybridge.core.providers.local", "LocalProvider"),
 }
 _user_classes: dict[str, type[BaseProvider]] = {}
@@ -26,10 +27,13 @@ BUILT_IN_ALIASES: dict[str, str] = {
     "claude": "anthropic",
     "openai": "openai",
     "gpt": "openai",
+    "google": "google",
+    "gemini": "google",
     "local": "local",
 }
 
-# The ids of openai 3.54.0 `types/shared/chat_model.py` and anthropic 2.12.0 `types/model.py`, read 2026-11-22.
+# The ids of openai 3.54.0 `types/shared/chat_model.py`, anthropic 2.12.0 `types/model.py` and google-genai 3.4.0
+# `_gaos/types/interactions/model.py`, read 2026-11-22.
 # `gpt-oss-…` is absent on purpose: other vendors host it, OpenAI's API does not.
 BUILT_IN_RULES: tuple[Rule, ...] = (
     ("startswith", "claude-", "anthropic"),
@@ -42,6 +46,8 @@ BUILT_IN_RULES: tuple[Rule, ...] = (
     ("startswith", "o1", "openai"),
     ("startswith", "o3", "openai"),
     ("startswith", "o4-", "openai"),
+    ("startswith", "gemini-", "google"),
+    ("startswith", "gemma-", "google"),
     ("startswith", "local:", "local"),
 )
 

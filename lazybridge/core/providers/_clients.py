@@ -42,7 +42,7 @@ def _settings() -> dict[str, Any]:
 
     return {
         "verify": ssl_context(),
-        "timeout": httpx2.Timeout(_TOTAL_SECONDS, connect=_CONNECT_SECONDS),
+        "timeout": http_timeout(),
         "limits": httpx2.Limits(
             max_connections=_MAX_CONNECTIONS,
             max_keepalive_connections=_MAX_KEEPALIVE,
@@ -52,6 +52,13 @@ def _settings() -> dict[str, Any]:
     }
 
 
+def http_timeout() -> httpx2.Timeout:
+    """The limits of a request that names none."""
+    import httpx2
+
+    return httpx2.Timeout(_TOTAL_SECONDS, connect=_CONNECT_SECONDS)
+
+
 def http_client() -> httpx2.Client:
     """The HTTP client under a synchronous SDK client."""
     import httpx2
@@ -59,14 +66,14 @@ def http_client() -> httpx2.Client:
     return httpx2.Client(**_settings())
 
 
-def async_http_client(aiohttp_client: type[httpx2.AsyncClient]) -> httpx2.AsyncClient:
+def async_http_client(aiohttp_client: type[httpx2.AsyncClient] | None = None) -> httpx2.AsyncClient:
     """The HTTP client under an asynchronous SDK client: on aiohttp where it is installed, which costs a quarter of the CPU.
 
     aiohttp's transport does not read the proxy variables of the environment, so with a proxy httpx2 does the work.
     """
     import httpx2
 
-    if all(name == "no" for name in getproxies()):  # NO_PROXY alone names no proxy
+    if aiohttp_client and all(name == "no" for name in getproxies()):  # NO_PROXY alone names no proxy
         try:
             return aiohttp_client(**_settings())
         except RuntimeError:  # the SDK's stand-in for a missing aiohttp

@@ -116,12 +116,12 @@ class Adjuster:
             known = "cannot stop thinking" if self.model.thinking else "is not known to stop thinking"
             self.add("thinking", f"{self.model.id} {known}; effort sets how long")
 
-    def cache_lifetime(self, request: CompletionRequest) -> None:
+    def cache_lifetime(self, request: CompletionRequest, who: str = "OpenAI caches by itself") -> None:
         """Note a cache lifetime, on the request or on a block, for a vendor that caches by itself."""
         contents = [message.content for message in request.messages if not isinstance(message.content, str)]
         hints = [block.cache for content in contents for block in content]
         if any(hint in ("5m", "1h") for hint in (request.cache, *hints)):
-            self.add("cache", "OpenAI caches by itself and sells no such lifetime; nothing was sent")
+            self.add("cache", f"{who} and sells no such lifetime; nothing was sent")
 
     def effort(self, request: CompletionRequest, words: tuple[str, ...] | None = None) -> Effort | None:
         """The effort to send: the asked one, else the nearest that this model knows, else None.
