@@ -18,7 +18,8 @@ from lazybridge.core.providers.costing import computes, priced_profile, receipt_
 from lazybridge.core.receipt import MONEY, Receipt, amount, plain
 from lazybridge.core.types import CompletionRequest, UsageStats
 
-_CAPS = ("max_output_tokens", "max_completion_tokens", "max_tokens")
+_CAPS = ("max_output_tokens", "max_completion_tokens", "max_tokens", "maxOutputTokens")
+_TIERS = ("service_tier", "serviceTier", "speed")
 # Words that ask for the ordinary tier, or leave the choice to the vendor, who then takes the ordinary one.
 _ORDINARY = frozenset({None, "auto", "default", "standard", "standard_only", "on_demand"})
 
@@ -97,15 +98,14 @@ class Weighed:
         tokens, window = self.count.tokens, _limits(provider, self.model).context_window
         high = None if unbounded else window if self._media else tokens.high
         self.read = tokens._replace(high=None if high is None else max(high, tokens.low))
-        self.choices = max(1, int(self._body.get("n") or 1))
+        self._set = {**self._body, **(self._body.get("generationConfig") or {})}
+        self.choices = max(1, int(self._set.get("n") or self._set.get("candidateCount") or 1))
         self.most = self._most()
 
     @property
     def limit(self) -> int:
         """The largest `max_tokens` that the model is known to take; where none is known, what its provider would send."""
-        if self.most is not None:
-            return self.most // self.choices
-        return self.provider.get_default_max_tokens(self.model)
+        return self.provider.get_default_max_tokens(self.model) if self.most is None else self.most // self.choices
 
     def problems(self) -> list[str]:
         """Why the input has no bound, or a wide one."""
@@ -150,12 +150,11 @@ class Weighed:
 
     def _tiers(self) -> list[str]:
         """The tiers that may serve it, the asked one last; none where the asked one has no price."""
-        asked = [str(word) for name in ("service_tier", "speed") if (word := self._body.get(name)) not in _ORDINARY]
-        known = self._profile.prices or {}
-        return [] if any(tier not in known for tier in asked) else [STANDARD, *asked]
+        asked = [str(word) for name in _TIERS if (word := self._set.get(name)) not in _ORDINARY]
+        return [] if any(tier not in (self._profile.prices or {}) for tier in asked) else [STANDARD, *asked]
 
     def _most(self) -> int | None:
-        caps = [self._body[name] for name in _CAPS if isinstance(self._body.get(name), int)]
+        caps = [self._set[name] for name in _CAPS if isinstance(self._set.get(name), int)]
         most = max(caps) if caps else _limits(self.provider, self.model).max_output_tokens
         return None if most is None else most * self.choices
 

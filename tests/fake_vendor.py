@@ -338,8 +338,14 @@ def _gemini(body: dict[str, Any], pieces: tuple[str, ...], call: dict[str, Any] 
         return {"candidates": [candidate], "usageMetadata": usage, **base}
 
     whole = parts if call and not answered else [{"text": "".join(pieces), **signed}]
+    first = {**answer([]), "usageMetadata": {"promptTokenCount": 20, "totalTokenCount": 20}}
     last = answer([{"text": "", **signed}], finishReason="STOP")
-    return [*((None, answer([part])) for part in parts), (None, last), answer(whole, finishReason="STOP")]
+    return [
+        (None, first),
+        *((None, answer([part])) for part in parts),
+        (None, last),
+        answer(whole, finishReason="STOP"),
+    ]
 
 
 _WIRES = {

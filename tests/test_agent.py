@@ -209,7 +209,7 @@ def test_a_failed_call_raises_when_its_answer_is_read(agent: Callable[..., Agent
             read()
         assert caught.value is envelope.error
     assert caught.value.__cause__ is not None
-    assert type(caught.value.__cause__).__module__.split(".")[0] in ("openai", "anthropic")
+    assert type(caught.value.__cause__).__module__.split(".")[0] in ("openai", "anthropic", "google")
     assert envelope.error_info is not None
     assert envelope.error_info.kind == "authentication"
 
@@ -507,7 +507,8 @@ def test_without_a_model_the_first_key_decides_and_is_said(
 def test_the_vendors_own_base_url_variable_holds(
     vendor: FakeVendor, kind: Kind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(f"{kind.provider.upper()}_BASE_URL", kind.url(vendor.url))
+    variable = "GOOGLE_GEMINI_BASE_URL" if kind.provider == "google" else f"{kind.provider.upper()}_BASE_URL"
+    monkeypatch.setenv(variable, kind.url(vendor.url))
     monkeypatch.setenv(f"{kind.provider.upper()}_API_KEY", "from-the-environment")
     assert Agent(kind.model, **kind.options)("hi").text() == TEXT
     assert "from-the-environment" in str(vendor.requests[0]["headers"])

@@ -26,11 +26,13 @@ EXPECTED = {
     "chat": Decimal("0.0000136"),
     # claude-haiku-4-5: $1 in, $0.10 cached, $5 out (https://claude.com/pricing)
     "messages": Decimal("0.0000378"),
+    # gemini-3.8-flash: $0.75 in, $0.075 cached, $3.75 out until 2026-12-31 (https://ai.google.dev/gemini-api/docs/pricing)
+    "gemini": Decimal("0.00002835"),
 }
 
 
 def expected(kind: Kind) -> Decimal:
-    return EXPECTED["messages" if kind.provider == "anthropic" else "chat"]
+    return EXPECTED[{"anthropic": "messages", "google": "gemini"}.get(kind.provider, "chat")]
 
 
 def checked(receipt: Receipt | None) -> Decimal | None:
@@ -47,7 +49,11 @@ def test_the_receipt_is_on_the_response_and_the_envelope(agent: Make, kind: Kind
     assert envelope.response is not None
     assert (envelope.response.receipt, envelope.response.cost_usd) == (envelope.metadata.receipt, envelope.metadata.cost_usd)  # fmt: skip
     assert [attempt.receipt for attempt in envelope.metadata.attempts] == [envelope.metadata.receipt]
-    assert {line.model for line in envelope.metadata.receipt.lines} <= {"gpt-4.1-mini", "claude-haiku-4-5"}
+    assert {line.model for line in envelope.metadata.receipt.lines} <= {
+        "gpt-4.1-mini",
+        "claude-haiku-4-5",
+        "gemini-3.8-flash",
+    }
 
 
 def test_a_stream_s_final_chunk_has_it_too(agent: Make, kind: Kind) -> None:

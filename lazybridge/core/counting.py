@@ -58,29 +58,44 @@ _ANY = _Vendor(1.1, 1.1, (300, 2_000), (100, 500), None)
 # Tokens around the text of a request and of a message, probably and at most; citations of documents add a prompt.
 _REQUEST, _MESSAGE, _CITATIONS = (3, 100), (4, 16), (600, 1_000)
 
-_TEXT_KEYS = frozenset({"text", "content", "output", "instructions", "system", "input", "prompt"})
+_TEXT_KEYS = frozenset({"text", "content", "output", "instructions", "system", "input", "prompt", "systemInstruction"})
 _IMAGES = frozenset({"image", "image_url", "input_image"})
 _MEDIA = frozenset(
     {"document", "file", "input_file", "input_audio", "audio", "input_video", "video", "container_upload"}
 )
 _THOUGHTS = frozenset({"reasoning", "thinking", "redacted_thinking"})
+_GOOGLES_SCHEMAS = ("responseJsonSchema", "responseSchema")
+_GOOGLES_TOOLS = frozenset({"googleSearch", "googleMaps", "codeExecution", "urlContext", "fileSearch"})
 _CALLERS_TOOLS = frozenset({None, "function", "custom"})
 _NOT_READ = frozenset(
-    {"model", "metadata", "stream", "stream_options", "stop", "stop_sequences", "service_tier", "store"}
+    {
+        "model",
+        "metadata",
+        "stream",
+        "stream_options",
+        "stop",
+        "stop_sequences",
+        "service_tier",
+        "store",
+        "serviceTier",
+        "labels",
+    }
 )
-_SAID = frozenset({"name", "arguments", "input", "function"})
+_SAID = frozenset({"name", "arguments", "input", "function", "args", "response"})
 _TOOLS = ("tools", "functions")
 _SCHEMAS = ("response_format", "text", "output_config", "output_format")
 _ELSEWHERE = {
     "previous_response_id": "an earlier answer that the vendor has stored",
     "conversation": "a conversation that the vendor has stored",
     "prompt_template": "a prompt that the vendor has stored",
+    "cachedContent": "a context that the vendor has cached",
 }
 _BILLED_APART = {"mcp_servers": "tools of an MCP server", "web_search_options": "web searches"}
 
 
 def count(body: Mapping[str, Any], vendor: str, model: str) -> Count:
-    """The input tokens of a JSON body of Chat Completions, Responses or Messages, with what the vendor adds to it."""
+    """The input tokens of a JSON body of Chat Completions, Responses, Messages or generateContent, with what the vendor
+    adds to it."""
     tally, rules, encode = _Tally(body), _VENDORS.get(vendor, _ANY), encoder(vendor, model)
     low = 0 if _may_drop(body) else sum(map(at_least, tally.texts))
     likely = rules.scale * sum(map(guess, tally.said)) + rules.definitions * sum(map(guess, tally.definitions))
@@ -91,7 +106,7 @@ def count(body: Mapping[str, Any], vendor: str, model: str) -> Count:
         (_CITATIONS, tally.cited),
         (rules.image or (0, 0), tally.images),
     ]
-    added += [(rules.tools, _has(body, _TOOLS)), (rules.schema, _has(body, _SCHEMAS))]
+    added += [(rules.tools, _has(body, _TOOLS)), (rules.schema, _has(body, _SCHEMAS) or _has(body.get("generationConfig") or {}, _GOOGLES_SCHEMAS))]
     likely += sum(probably * times for (probably, _), times in added) + rules.thinking * _thinks(body)
     high += sum(most * times for (_, most), times in added)
     if encode is None:
@@ -138,7 +153,7 @@ class _Tally:
         for name, value in body.items():
             if name in _ELSEWHERE and value:
                 self.media.append(_ELSEWHERE[name])
-            elif name in ("messages", "input") and isinstance(value, list):
+            elif name in ("messages", "input", "contents") and isinstance(value, list):
                 for message in value:
                     self.messages += 1
                     self._walk(message, "content")
@@ -147,6 +162,9 @@ class _Tally:
                 self._walk(value, "content")
             elif name in _TOOLS or name in _SCHEMAS:
                 self.definitions.append(json.dumps(value, default=str))
+            elif name == "generationConfig":  # the rest of it are numbers and settings
+                schemas = [value[key] for key in _GOOGLES_SCHEMAS if key in value]
+                self.definitions += [json.dumps(schema, default=str) for schema in schemas]
             elif name not in _NOT_READ and isinstance(value, (str, list, tuple, Mapping)):  # no model reads a number
                 self.skeleton += len(json.dumps(value, default=str))
 
@@ -168,6 +186,10 @@ class _Tally:
 
     def _mapping(self, value: Mapping[str, Any]) -> None:
         kind = str(value.get("type"))
+        for place in ("inlineData", "fileData"):  # Google names no type
+            if isinstance(value.get(place), Mapping):
+                family = str(value[place].get("mimeType")).partition("/")[0]
+                kind = "image" if family == "image" else family if family in _MEDIA else "document"
         if kind in _IMAGES:
             self.images += 1
             return
@@ -178,6 +200,8 @@ class _Tally:
                 return
             self.texts.append(str(source.get("data")))
             value = {name: item for name, item in value.items() if name != "source"}
+        if value.get("thought"):
+            kind = "thinking"
         if kind in _THOUGHTS:
             self.skeleton += at_most(json.dumps(value, default=str))
             if kind == "reasoning" and not value.get("encrypted_content"):
@@ -204,6 +228,8 @@ def _billed_apart(body: Mapping[str, Any]) -> Iterator[str]:
         kind = tool.get("type") if isinstance(tool, Mapping) else None
         if kind not in _CALLERS_TOOLS:
             yield f"the vendor's tool {kind}, whose use has no bound"
+        elif isinstance(tool, Mapping):  # Google's are named by their key
+            yield from (f"the vendor's tool {name}, whose use has no bound" for name in tool if name in _GOOGLES_TOOLS)
     for name, what in _BILLED_APART.items():
         if body.get(name):
             yield f"{what}, whose use has no bound"

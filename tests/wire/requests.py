@@ -26,16 +26,23 @@ from lazybridge.core.types import (
 )
 from lazybridge.core.wire import Wire
 from lazybridge.core.wire.chat import ChatWire
+from lazybridge.core.wire.gemini import GeminiWire
 from lazybridge.core.wire.messages import MessagesWire
 from lazybridge.core.wire.responses import ResponsesWire
 
 GOLDEN = Path(__file__).with_name("golden")
-WIRES: dict[str, Wire] = {"chat": ChatWire(), "responses": ResponsesWire(), "messages": MessagesWire()}
-VENDORS = {"chat": "openai", "responses": "openai", "messages": "anthropic"}
+WIRES: dict[str, Wire] = {
+    "chat": ChatWire(),
+    "responses": ResponsesWire(),
+    "messages": MessagesWire(),
+    "gemini": GeminiWire(),
+}
+VENDORS = {"chat": "openai", "responses": "openai", "messages": "anthropic", "gemini": "google"}
 USUAL_MODELS = {
     "chat": ("gpt-4.1-mini", "gpt-6-luna"),
     "responses": ("gpt-6-luna", "gpt-4.1-mini"),
     "messages": ("claude-haiku-5-5", "claude-haiku-4-5"),
+    "gemini": ("gemini-3.8-flash", "gemini-2.5-flash-lite"),
 }
 # Where a rule depends on the model; an id that no table knows is one of them.
 MODELS_OF_CASE: dict[str, dict[str, tuple[str, ...]]] = {
@@ -48,14 +55,16 @@ MODELS_OF_CASE: dict[str, dict[str, tuple[str, ...]]] = {
         "chat": ("gpt-4.1-mini", "gpt-6-luna", "o3", "unknown-1"),
         "responses": ("gpt-4.1-mini", "gpt-6-luna", "o3", "unknown-1"),
     },
-    "audio": {"chat": ("gpt-audio-mini", "gpt-6-luna", "unknown-1")},
+    "audio": {"gemini": ("gemini-3.8-flash",), "chat": ("gpt-audio-mini", "gpt-6-luna", "unknown-1")},
     "images": {"chat": ("gpt-4.1-mini", "gpt-audio-mini"), "responses": ("gpt-6-luna",)},
     "thinking": {
         "chat": ("gpt-6-luna", "gpt-4.1-mini", "o3"),
         "responses": ("gpt-6-luna", "gpt-4.1-mini", "o3", "unknown-1"),
         "messages": ("claude-haiku-5-5", "claude-opus-5-5", "claude-haiku-4-5", "unknown-1"),
+        "gemini": ("gemini-3.8-flash", "gemini-2.5-flash-lite", "unknown-1"),
     },
     "effort": {
+        "gemini": ("gemini-3.8-flash", "gemini-3.6-flash", "gemini-2.5-flash-lite", "unknown-1"),
         "chat": ("gpt-6-luna", "gpt-4.1-mini", "o3", "unknown-1"),
         "responses": ("gpt-6-luna", "gpt-4.1-mini", "o3", "unknown-1"),
         "messages": ("claude-haiku-5-5", "claude-opus-5-5", "claude-haiku-4-5", "unknown-1"),
@@ -243,6 +252,9 @@ CASES: dict[str, dict[str, CompletionRequest]] = {
     "native_tools": {
         "": _asking(native_tools=(NativeTool.WEB_SEARCH, NativeTool.CODE_EXECUTION)),
         "beside tools": _with_tools(native_tools=(NativeTool.WEB_SEARCH,), tool_choice="auto"),
+        "beside a schema": _asking(
+            native_tools=(NativeTool.WEB_SEARCH,), output_schema=structured.output_schema({"type": "object"})
+        ),
     },
     "extra_body": {
         "adds": _asking(extra_body={"metadata": {"user_id": "u-2"}}),
@@ -277,6 +289,13 @@ CASES: dict[str, dict[str, CompletionRequest]] = {
             {"type": "redacted_thinking", "data": "EmwK=="},
             {"type": "text", "text": "I will look."},
             {"type": "tool_use", "id": "call_1", "name": "get_weather", "input": {"city": "Rome"}},
+        ),
+        "of gemini": _replaying(
+            "google",
+            "gemini",
+            {"text": "Rome it is.", "thought": True},
+            {"text": "I will look.", "thoughtSignature": "c2lnMQ=="},
+            {"functionCall": {"name": "get_weather", "args": {"city": "Rome"}}, "thoughtSignature": "c2lnMg=="},
         ),
     },
 }

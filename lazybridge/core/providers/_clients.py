@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
-import sys
 import threading
-import time
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.request import getproxies
-
-from lazybridge.core.errors import ProviderTimeoutError
 
 if TYPE_CHECKING:
     import ssl
@@ -26,7 +20,6 @@ if TYPE_CHECKING:
 # after which every call of a quiet program would pay for TCP and TLS again.
 _MAX_CONNECTIONS, _MAX_KEEPALIVE, _KEEPALIVE_SECONDS = 1000, 100, 60.0
 _CONNECT_SECONDS, _TOTAL_SECONDS = 5.0, 600.0
-_DRAIN_SECONDS = 0.5
 
 
 @cache
@@ -79,60 +72,6 @@ def async_http_client(aiohttp_client: type[httpx2.AsyncClient] | None = None) ->
         except RuntimeError:  # the SDK's stand-in for a missing aiohttp
             pass
     return httpx2.AsyncClient(**_settings())
-
-
-@contextmanager
-def cut_off(response: httpx2.Response, at: float | None) -> Iterator[None]:
-    """Close the connection under a synchronous read at a time of `time.monotonic`; None is never.
-
-    A socket's own timeout begins anew with every byte, so a server that drips would never meet it. Raises
-    ProviderTimeoutError where the time came.
-    """
-    connection = response.extensions.get("network_stream")
-    if at is None or connection is None:
-        yield
-        return
-    late = threading.Event()
-
-    def cut() -> None:
-        late.set()
-        with suppress(OSError):  # closed already
-            connection.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(max(0.0, at - time.monotonic()), cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        exc = sys.exception()
-        if late.is_set() and isinstance(exc, Exception):
-            raise ProviderTimeoutError("the answer took longer than it was given") from exc
-
-
-def drain(response: httpx2.Response) -> None:
-    """Read what follows the terminal event of a stream, so that its connection can be used again."""
-    import httpx2
-
-    until = time.monotonic() + _DRAIN_SECONDS
-    limits = response.request.extensions.get("timeout")
-    if isinstance(limits, dict):
-        limits["read"] = _DRAIN_SECONDS
-    with suppress(httpx2.HTTPError, httpx2.StreamError, OSError):
-        for _ in cast("Iterator[bytes]", response.stream):
-            if time.monotonic() > until:
-                break
-
-
-async def adrain(response: httpx2.Response) -> None:
-    """`drain`, for as long as is worth waiting."""
-    import httpx2
-
-    with suppress(httpx2.HTTPError, httpx2.StreamError, OSError):  # TimeoutError is an OSError
-        async with asyncio.timeout(_DRAIN_SECONDS):
-            async for _ in cast("AsyncIterator[bytes]", response.stream):
-                pass
 
 
 class LoopClients:

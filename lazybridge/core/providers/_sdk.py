@@ -19,7 +19,8 @@ from lazybridge.core import catalogue, pricing
 from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.closing import AsyncClosed, Closing
 from lazybridge.core.errors import ConfigurationError, ServerError
-from lazybridge.core.providers._clients import LoopClients, adrain, cut_off, drain, forget_after_fork
+from lazybridge.core.providers._clients import LoopClients, forget_after_fork
+from lazybridge.core.providers._reading import adrain, cut_off, drain
 from lazybridge.core.providers.adjusting import announce
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.providers.costing import receipt_for
