@@ -6,6 +6,7 @@ The shapes are those of recorded answers of the Gemini API and Vertex AI, with o
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from lazybridge.core.types import CompletionRequest, CompletionResponse, Message
 from lazybridge.core.wire.gemini import GeminiWire
 from lazybridge.core.wire.gemini_answers import _BLOCKED, _STOP_REASONS
 from tests.wire.sdk_types import body_errors
+from tests.wire.test_replay import recorded, records
 
 WIRE = GeminiWire()
 USAGE = {"promptTokenCount": 10, "candidatesTokenCount": 3, "totalTokenCount": 13}
@@ -263,3 +265,58 @@ def test_searches_are_counted_as_google_bills_them(billed: Any, searches: int) -
     assert GeminiWire(searches_billed=billed).from_sdk_response(raw).usage.web_searches == searches
     profile = catalogue.profile("google", "gemini-2.5-flash-lite")
     assert (profile.searches_billed, catalogue.profile("google", "gemini-3.8-flash").searches_billed) == ("prompt", "query")  # fmt: skip
+
+
+# --- recorded traffic -------------------------------------------------------------------------------------------------
+
+
+def recorded_answers() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """The events of each recorded answer that is one: a whole answer is a single event."""
+    for record in records("google_generate"):
+        if record["status"] >= 400 or record["expected"]["kind"] != "generation" or record["expected"].get("error"):
+            continue
+        if (record["expected"].get("stream") or {}).get("complete") is False:
+            continue
+        if not record["streaming"]:
+            yield record["id"], [json.loads(record["response_body"])]
+        elif not record["response_body"].lstrip().startswith("["):
+            lines = record["response_body"].replace("\r\n", "\n").split("\n")
+            yield record["id"], [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
+
+
+@recorded
+@pytest.mark.filterwarnings("ignore:google ended with")
+def test_every_recorded_answer_goes_back_as_it_came_and_is_valid_by_the_sdks_types() -> None:
+    seen = 0
+    for id, events in recorded_answers():
+        found = folded(*events) if len(events) > 1 else WIRE.from_sdk_response(events[0])
+        if found.provider_state is None:
+            continue
+        contents = body_of(Message.user("?"), found.to_message(), Message.user("And?"))["contents"]
+        sent = [part for content in contents if content["role"] == "model" for part in content["parts"]]
+        signatures = [part["thoughtSignature"] for part in sent if "thoughtSignature" in part]
+        came = [
+            part["thoughtSignature"]
+            for event in events
+            for candidate in event.get("candidates", [])[:1]
+            for part in (candidate.get("content") or {}).get("parts", [])
+            if part.get("thoughtSignature")
+        ]
+        assert signatures == came, id
+        if len(events) == 1:
+            assert sent == [part for part in found.provider_state.items if part not in ({}, {"text": ""})], id
+        seen += 1
+    assert seen > 150
+
+
+@recorded
+@pytest.mark.filterwarnings("ignore:google ended with")
+def test_a_recorded_stream_cut_before_its_finish_reason_is_noticed() -> None:
+    seen = 0
+    for _, events in recorded_answers():
+        ended = [any(one.get("finishReason") for one in event.get("candidates", [])) for event in events]
+        for count in range(1, ended.index(True) if True in ended else 0):
+            with pytest.raises(StreamTruncated):
+                folded(*events[:count])
+            seen += 1
+    assert seen > 100
