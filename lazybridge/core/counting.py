@@ -106,7 +106,10 @@ def count(body: Mapping[str, Any], vendor: str, model: str) -> Count:
         (_CITATIONS, tally.cited),
         (rules.image or (0, 0), tally.images),
     ]
-    added += [(rules.tools, _has(body, _TOOLS)), (rules.schema, _has(body, _SCHEMAS) or _has(body.get("generationConfig") or {}, _GOOGLES_SCHEMAS))]
+    added += [
+        (rules.tools, _has(body, _TOOLS)),
+        (rules.schema, _has(body, _SCHEMAS) or _has(body.get("generationConfig") or {}, _GOOGLES_SCHEMAS)),
+    ]
     likely += sum(probably * times for (probably, _), times in added) + rules.thinking * _thinks(body)
     high += sum(most * times for (_, most), times in added)
     if encode is None:
