@@ -14,6 +14,11 @@ from lazybridge.core.types import CompletionRequest, CompletionResponse, OutputS
 from tests.conftest import KINDS, Kind, LlamaServer
 
 
+@pytest.fixture(params=[name for name in KINDS if name != "gemini"])  # the server has no generateContent
+def kind(request: pytest.FixtureRequest) -> Kind:
+    return KINDS[request.param]
+
+
 @pytest.fixture
 def provider(kind: Kind, llama_server: LlamaServer) -> Iterator[Any]:
     from lazybridge.core import registry
