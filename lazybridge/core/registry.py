@@ -20,6 +20,7 @@ _BUILT_IN: dict[str, tuple[str, str]] = {
     "openai": ("lazybridge.core.providers.openai", "OpenAIProvider"),
     "groq": ("lazybridge.core.providers.groq", "GroqProvider"),
     "fal": ("lazybridge.core.providers.fal", "FalProvider"),
+    "google": ("lazybridge.core.providers.google", "GoogleProvider"),
     "local": ("lazybridge.core.providers.local", "LocalProvider"),
 }
 _user_classes: dict[str, type[BaseProvider]] = {}
@@ -33,13 +34,16 @@ BUILT_IN_ALIASES: dict[str, str] = {
     "gpt": "openai",
     "groq": "groq",
     "fal": "fal",
+    "google": "google",
+    "gemini": "google",
     "local": "local",
 }
 
 # The names that Mistral's ids begin with: https://github.com/mistralai/platform-docs-public src/schema/models/models,
 # read 2026-11-22.
 _MISTRAL = ("mistral", "ministral", "codestral", "magistral", "devstral", "pixtral", "open-mistral", "voxtral")
-# The ids of openai 3.54.0 `types/shared/chat_model.py` and anthropic 2.12.0 `types/model.py`, read 2026-11-22.
+# The ids of openai 3.54.0 `types/shared/chat_model.py`, anthropic 2.12.0 `types/model.py` and google-genai 3.4.0
+# `_gaos/types/interactions/model.py`, read 2026-11-22.
 # `gpt-oss-…` is absent on purpose: other vendors host it, OpenAI's API does not.
 BUILT_IN_RULES: tuple[Rule, ...] = (
     ("startswith", "claude-", "anthropic"),
@@ -56,6 +60,8 @@ BUILT_IN_RULES: tuple[Rule, ...] = (
     ("startswith", "groq/compound", "groq"),
     ("startswith", "compound-beta", "groq"),
     *(("startswith", f"{name}-", "mistral") for name in _MISTRAL),
+    ("startswith", "gemini-", "google"),
+    ("startswith", "gemma-", "google"),
     ("startswith", "local:", "local"),
 )
 
