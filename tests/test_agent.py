@@ -199,9 +199,7 @@ def test_a_stream_is_not_restarted_once_a_piece_was_handed_out(agent: Callable[.
     assert len(caught.value.attempts) == len(vendor.requests) == 1
 
 
-def test_a_failed_call_raises_when_its_answer_is_read(
-    agent: Callable[..., Agent], vendor: FakeVendor, kind: Kind
-) -> None:
+def test_a_failed_call_raises_when_its_answer_is_read(agent: Callable[..., Agent], vendor: FakeVendor) -> None:
     vendor.fail(Fault(status=401))
     envelope = agent()("hi")
     assert not envelope.ok
@@ -211,7 +209,7 @@ def test_a_failed_call_raises_when_its_answer_is_read(
             read()
         assert caught.value is envelope.error
     assert caught.value.__cause__ is not None
-    assert type(caught.value.__cause__).__module__.split(".")[0] == kind.sdk
+    assert type(caught.value.__cause__).__module__.split(".")[0] in ("openai", "anthropic", "groq", "mistralai")
     assert envelope.error_info is not None
     assert envelope.error_info.kind == "authentication"
 
@@ -514,8 +512,7 @@ WITH_A_VARIABLE = [kind for kind in KINDS.values() if kind.provider not in ("fal
 def test_the_vendors_own_base_url_variable_holds(
     vendor: FakeVendor, kind: Kind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    variable = "GOOGLE_GEMINI_BASE_URL" if kind.provider == "google" else f"{kind.provider.upper()}_BASE_URL"
-    monkeypatch.setenv(variable, kind.url(vendor.url))
+    monkeypatch.setenv(f"{kind.provider.upper()}_BASE_URL", kind.url(vendor.url))
     monkeypatch.setenv(f"{kind.provider.upper()}_API_KEY", "from-the-environment")
     assert Agent(f"{kind.provider}/{kind.model}", **kind.options)("hi").text() == TEXT
     assert "from-the-environment" in str(vendor.requests[0]["headers"])
