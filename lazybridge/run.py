@@ -26,7 +26,6 @@ from lazybridge.core.providers.costing import receipt_for
 from lazybridge.core.receipt import FREE, Receipt, unknown
 from lazybridge.core.retry import Deadline, RetryPolicy
 from lazybridge.core.types import Adjustment, CompletionRequest, CompletionResponse, StreamChunk, UsageStats
-from lazybridge.core.usage import counters
 from lazybridge.cover import Cover, cover
 from lazybridge.envelope import Attempt, total_receipt
 
@@ -188,7 +187,6 @@ class Run:
 
     def _close(self) -> Attempt:
         self._request = None
-        counters.set(None)
         attempt = self.attempts[-1]
         attempt.duration_ms = (time.time() - attempt.started) * 1000
         return attempt
