@@ -27,11 +27,6 @@ def register_tier(provider: str, tier: Tier, model: str) -> None:
     _registered[key_of(provider), tier] = model
 
 
-def unregister_tier(provider: str, tier: Tier) -> None:
-    """Let a tier mean again what the lock file or the provider says."""
-    _registered.pop((key_of(provider), tier), None)
-
-
 def check(tier: str) -> None:
     """Raise ConfigurationError, with the nearest word, for a word that is no tier."""
     if tier not in TIERS:

@@ -63,13 +63,6 @@ def register_model_alias(alias: str, model: str, *, provider: str | None = None)
     _aliases[_vendor(provider), alias.lower()] = model
 
 
-def unregister(model: str, *, provider: str | None = None) -> None:
-    """Forget the prices and the alias that were registered for a model."""
-    key = (_vendor(provider), model.lower())
-    _prices.pop(key, None)
-    _aliases.pop(key, None)
-
-
 def any_price() -> bool:
     """Whether any price was registered at all."""
     return bool(_prices)

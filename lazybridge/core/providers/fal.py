@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from typing import Any
 
 from lazybridge.core.providers._clients import async_http_client, http_client
-from lazybridge.core.providers._sdk import SDKProvider
+from lazybridge.core.providers._openai_sdk import OpenAISDK, custom_header_names
 from lazybridge.core.types import CompletionRequest
 from lazybridge.core.wire import Wire
 from lazybridge.core.wire.chat import ChatWire
@@ -20,11 +19,10 @@ WIRE = ChatWire(vendor="fal", max_tokens_field="max_tokens")
 _OPENAI_HEADERS = ("OpenAI-Organization", "OpenAI-Project")
 
 
-class FalProvider(SDKProvider):
+class FalProvider(OpenAISDK):
     """Language models that fal sells through its router, under OpenRouter's ids; fal reports what an answer cost."""
 
     name = "fal"
-    sdk = "openai"
     calls_for_key = False
     key_variable = "FAL_KEY"
     url_variable = "FAL_RUN_HOST"
@@ -58,8 +56,7 @@ class FalProvider(SDKProvider):
         import openai
 
         key = self.api_key or self._environment_key() or "no-key"  # the SDK refuses to call without the header
-        lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
-        names = [*_OPENAI_HEADERS, *(line.partition(":")[0].strip() for line in lines if ":" in line)]
+        names = [*_OPENAI_HEADERS, *custom_header_names()]
         options: dict[str, Any] = {
             "api_key": "not-used",  # the SDK would send it as a bearer token; fal wants a header of its own
             "base_url": self.base_url or f"https://{os.environ.get(self.url_variable) or 'fal.run'}/{_PATH}",
@@ -72,14 +69,3 @@ class FalProvider(SDKProvider):
         if asynchronous:
             return openai.AsyncOpenAI(http_client=async_http_client(openai.DefaultAioHttpClient), **options)
         return openai.OpenAI(http_client=http_client(), **options)
-
-    def _stream_class(self, asynchronous: bool) -> Any:
-        import openai
-
-        return openai.AsyncStream[object] if asynchronous else openai.Stream[object]
-
-    @classmethod
-    def _build_raw(cls, raw: Mapping[str, Any], wire: Wire) -> Any:
-        from openai.types.chat import ChatCompletion
-
-        return ChatCompletion.construct(**raw)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -12,7 +11,7 @@ from urllib.parse import urlsplit
 
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.providers._clients import async_http_client, http_client
-from lazybridge.core.providers._openai_sdk import OverOpenAI
+from lazybridge.core.providers._openai_sdk import OverOpenAI, custom_header_names
 from lazybridge.core.types import CompletionRequest, CompletionResponse
 from lazybridge.core.wire import SDKCall, Wire
 from lazybridge.core.wire.chat import ChatWire
@@ -90,8 +89,7 @@ def openais_headers_left_out(key: Any) -> dict[str, Any]:
     """What keeps the headers of OPENAI_CUSTOM_HEADERS, which the SDK adds to every client's, from other hosts."""
     import openai
 
-    lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
-    names = [line.partition(":")[0].strip() for line in lines if ":" in line]
+    names = custom_header_names()
     left_out: dict[str, Any] = {name: openai.Omit() for name in names if name.lower() != "authorization"}
     if len(left_out) < len(set(names)):
         left_out["Authorization"] = f"Bearer {key}" if key else openai.Omit()
