@@ -221,8 +221,8 @@ class Run:
     def _secrets(self, request: CompletionRequest) -> tuple[str, ...]:
         """Credentials that an answer or an exception may echo."""
         key = getattr(self.provider, "api_key", None)
-        variable = getattr(self.provider, "key_variable", None)
-        keys = (key if isinstance(key, str) else None, os.environ.get(variable) if variable else None)
+        names = (getattr(self.provider, "key_variable", None), *getattr(self.provider, "other_key_variables", ()))
+        keys = (key if isinstance(key, str) else None, *(os.environ.get(name) for name in names if name))
         headers = (value for name, value in (request.extra_headers or {}).items() if is_secret(name, value))
         return tuple(str(secret) for secret in (*keys, *headers) if secret)
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from lazybridge.core import catalogue, counting, pricing
+from lazybridge.core.bodies import mapping
 from lazybridge.core.catalogue import STANDARD, ModelProfile, Price
 from lazybridge.core.errors import UnsupportedFeatureError
 from lazybridge.core.providers.base import BaseProvider
@@ -15,7 +16,8 @@ from lazybridge.core.providers.costing import computes, priced_profile, receipt_
 from lazybridge.core.receipt import MONEY, Receipt, amount
 from lazybridge.core.types import CompletionRequest, UsageStats
 
-_CAPS = ("max_output_tokens", "max_completion_tokens", "max_tokens")
+_CAPS = ("max_output_tokens", "max_completion_tokens", "max_tokens", "maxOutputTokens")
+_TIERS = ("service_tier", "serviceTier", "speed")
 # Words that ask for the ordinary tier.
 _ORDINARY = ("default", "standard", "standard_only", "on_demand")
 # Words that leave the choice to the vendor.
@@ -35,7 +37,8 @@ class Weighed:
         self._profile = priced_profile(provider, self.model)
         self._body, lost = _body(provider, request, self.model)
         self.count = counting.count(self._body, provider.name or provider.registered_name(), self.model)
-        unbounded, choices = self.count.unbounded, self._body.get("n") or 1
+        self._set = {**self._body, **mapping(self._body.get("generationConfig"))}  # Google keeps its settings apart
+        unbounded, choices = self.count.unbounded, self._set.get("n") or self._set.get("candidateCount") or 1
         if type(choices) is not int:
             unbounded = (*unbounded, f"n={choices!r} answers, which is no number")
         if not provider._adjusts_itself:
@@ -99,15 +102,14 @@ class Weighed:
     def _tiers(self) -> list[str]:
         """The tiers that may serve it, the likely one last; none where the asked one has no price."""
         sold = self._profile.prices or {}
-        word, speed = self._body.get("service_tier"), self._body.get("speed")
-        asked = [str(tier) for tier in (word, speed) if tier not in (*_ORDINARY, *_LEFT_OPEN)]
+        asked = [str(tier) for name in _TIERS if (tier := self._set.get(name)) not in (*_ORDINARY, *_LEFT_OPEN)]
         if any(tier not in sold for tier in asked):
             return []
-        by_project = word in _LEFT_OPEN and self._profile.vendor in _SET_BY_PROJECT
+        by_project = self._set.get("service_tier") in _LEFT_OPEN and self._profile.vendor in _SET_BY_PROJECT
         return [*(tier for tier in sold if by_project and tier not in (STANDARD, "batch")), STANDARD, *asked]
 
     def _most(self) -> int | None:
-        caps = [self._body[name] for name in _CAPS if self._body.get(name) is not None]
+        caps = [self._set[name] for name in _CAPS if self._set.get(name) is not None]
         limit = _limits(self.provider, self.model).max_output_tokens
         # -1 and the like are no caps, and an API that takes them means no end by them.
         most = max(caps) if caps and all(type(cap) is int and cap > 0 for cap in caps) else limit

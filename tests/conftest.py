@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import anthropic  # noqa: F401  # loaded once, so that no test's clock pays for it
+import google.genai.types  # noqa: F401
 import groq  # noqa: F401
 import mistralai.client.models  # noqa: F401
 import openai  # noqa: F401
@@ -65,7 +66,12 @@ class Kind:
 
     def url(self, base: str) -> str:
         """The base URL: what the path has before what the SDK adds."""
-        own = {"anthropic": "/v1/messages", "groq": "/openai/v1/chat/completions", "mistral": "/v1/chat/completions"}
+        own = {
+            "anthropic": "/v1/messages",
+            "groq": "/openai/v1/chat/completions",
+            "mistral": "/v1/chat/completions",
+            "google": f"/v1beta/models/{self.model}:generateContent",
+        }
         added = own.get(self.provider)
         if added is None:
             added = "/responses" if self.path.endswith("/responses") else "/chat/completions"
@@ -77,7 +83,7 @@ class Kind:
 
     @property
     def sdk(self) -> str:
-        return str(registry.provider_class(self.provider).sdk)  # type: ignore[attr-defined]
+        return str(registry.provider_class(self.provider).sdk).partition(".")[0]  # type: ignore[attr-defined]
 
     def build(self, base: str, **more: Any) -> BaseProvider:
         return registry.provider_class(self.provider)(
@@ -101,6 +107,7 @@ KINDS = {
     "groq": Kind("groq", "qwen/qwen3.8-27b", "/openai/v1/chat/completions", {}),
     "fal": Kind("fal", "openai/gpt-6-luna", "/openrouter/router/openai/v1/chat/completions", {}),
     "mistral": Kind("mistral", "mistral-medium-3-5", "/mistral/v1/chat/completions", {}),
+    "gemini": Kind("google", "gemini-3.8-flash", "/v1beta/models/gemini-3.8-flash:generateContent", {}),
 }
 # Other vendors through the same SDK: the contract suite alone asks them all.
 COMPATIBLE = {

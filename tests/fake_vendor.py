@@ -1,5 +1,5 @@
-"""A loopback server that speaks Chat Completions, Mistral's dialect of it (under `/mistral`), Responses and Messages, and
-fails on request.
+"""A loopback server that speaks Chat Completions, Mistral's dialect of it (under `/mistral`), Responses, Messages and
+generateContent, and fails on request.
 
 It answers `Hello from the fake vendor.` in the wire of the path. `fail(...)` queues faults for the next requests.
 """
@@ -98,6 +98,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        name, _, query = self.path.rsplit("/", 1)[-1].partition("?")
+        if ":" in name:  # Google says in the URL what others say in the body
+            model, _, name = name.partition(":")
+            body["model"] = model
         self.vendor.requests.append(
             {
                 "path": self.path,
@@ -115,14 +119,14 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.status is not None:
             return self._send(fault.status, fault.body or error_body(self.path, fault.status), fault.headers)
         path = self.path.partition("?")[0]
-        wire = _WIRES.get(path) or _WIRES[path.rsplit("/", 1)[-1]]
+        wire = _WIRES.get(path) or _WIRES[name]
         wrong = _mistral_refusal(body) if wire is _mistral else None
         if wrong:
             return self._send(422, {"detail": [{"type": "value_error", "loc": ["body"], "msg": wrong}]}, {})
         events = wire(body, self.vendor.pieces, self.vendor.tool_call)
-        if not body.get("stream"):
+        if not body.get("stream") and query != "alt=sse":
             return self._drip(events[-1], fault.drip) if fault.drip else self._send(200, events[-1], fault.headers)
-        self._stream(events[:-1], fault)
+        self._stream(events[:-1], fault, query)
 
     def _send(self, status: int, body: Any, headers: dict[str, str]) -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -154,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.vendor.hung_up.set()
 
-    def _stream(self, events: list[tuple[str | None, Any]], fault: Fault) -> None:
+    def _stream(self, events: list[tuple[str | None, Any]], fault: Fault, query: str) -> None:
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         for name in ("x-request-id", "request-id", "mistral-correlation-id"):
@@ -174,7 +178,8 @@ class _Handler(BaseHTTPRequestHandler):
                 if fault.end_after == index:
                     break
                 head = f"event: {name}\n" if name else ""
-                data = f"{head}data: {event if isinstance(event, str) else json.dumps(event)}\n\n".encode()
+                end = "\r\n" if query else "\n"  # Google's way
+                data = f"{head}data: {event if isinstance(event, str) else json.dumps(event)}{end}{end}".encode()
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
                 self.wfile.flush()
                 if fault.pause:
@@ -197,6 +202,9 @@ def error_body(path: str, status: int) -> dict[str, Any]:
             return {"detail": f"injected {status}"}
         code = {404: ("1500", "invalid_model"), 429: ("1300", "rate_limited")}.get(status, (None, "server_error"))
         return {"object": "error", "message": f"injected {status}", "type": code[1], "param": None, "code": code[0]}
+    if "generateContent" in path or "streamGenerateContent" in path:
+        word = {401: "UNAUTHENTICATED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE"}
+        return {"error": {"code": status, "message": f"injected {status}", "status": word.get(status, "INTERNAL")}}
     code = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}.get(status)
     return {"error": {"message": f"injected {status}", "type": "server_error", "param": None, "code": code}}
 
@@ -391,6 +399,34 @@ def _fal(body: dict[str, Any], pieces: tuple[str, ...], call: dict[str, Any] | N
     return events
 
 
+def _gemini(body: dict[str, Any], pieces: tuple[str, ...], call: dict[str, Any] | None) -> Events:
+    usage = {
+        "promptTokenCount": 20, "cachedContentTokenCount": 8, "candidatesTokenCount": 3, "thoughtsTokenCount": 2,
+        "totalTokenCount": 25, "serviceTier": "standard",
+    }  # fmt: skip
+    base = {"modelVersion": body["model"], "responseId": "req_1"}
+    answered = any("functionResponse" in part for content in body["contents"] for part in content["parts"])
+    signed = {"thoughtSignature": "c2lnbmVk"}
+    if call and not answered:
+        parts = [{"functionCall": {"name": call["name"], "args": call["arguments"]}, **signed}]
+    else:
+        parts = [{"text": piece} for piece in pieces]
+
+    def answer(parts: list[Any], **fields: Any) -> dict[str, Any]:
+        candidate = {"content": {"role": "model", "parts": parts}, "index": 0, **fields}
+        return {"candidates": [candidate], "usageMetadata": usage, **base}
+
+    whole = parts if call and not answered else [{"text": "".join(pieces), **signed}]
+    first = {**answer([]), "usageMetadata": {"promptTokenCount": 20, "totalTokenCount": 20}}
+    last = answer([{"text": "", **signed}], finishReason="STOP")
+    return [
+        (None, first),
+        *((None, answer([part])) for part in parts),
+        (None, last),
+        answer(whole, finishReason="STOP"),
+    ]
+
+
 _WIRES = {
     "completions": _chat,
     "responses": _responses,
@@ -398,4 +434,6 @@ _WIRES = {
     "/openai/v1/chat/completions": _groq,
     "/mistral/v1/chat/completions": _mistral,
     "/openrouter/router/openai/v1/chat/completions": _fal,
+    "generateContent": _gemini,
+    "streamGenerateContent": _gemini,
 }

@@ -30,7 +30,7 @@ LEVELS = (
     ("core.structured", "core.pricing"),
     ("core.types",),
     ("core.content",),
-    ("core.catalogue", "core.errors", "core.closing", "core.counting", "core.tokens"),
+    ("core.catalogue", "core.errors", "core.closing", "core.counting", "core.bodies", "core.tokens"),
     ("core.receipt", "core.usage"),
 )
 # The base class registers itself, and a lookup returns the class: the two know each other by name only.
@@ -42,6 +42,7 @@ CEILINGS = {
     "core/pricing.py": 250, "core/providers/base.py": 300, "core/providers/_sdk.py": 300, "core/providers/openai.py": 150,
     "core/providers/anthropic.py": 150, "core/providers/groq.py": 150, "core/providers/fal.py": 150,
     "core/providers/compatible.py": 300, "core/providers/cloud.py": 200,
+    "core/providers/google.py": 150,
 }  # fmt: skip
 USUAL_CEILINGS = {
     "core/wire/": 400,
@@ -131,10 +132,11 @@ def test_a_compatible_vendor_is_data_alone() -> None:
 
 def test_wires_are_frozen_dataclasses_and_nobody_subclasses_one() -> None:
     from lazybridge.core.wire.chat import ChatWire
+    from lazybridge.core.wire.gemini import GeminiWire
     from lazybridge.core.wire.messages import MessagesWire
     from lazybridge.core.wire.responses import ResponsesWire
 
-    for wire in (ChatWire, MessagesWire, ResponsesWire):
+    for wire in (ChatWire, GeminiWire, MessagesWire, ResponsesWire):
         assert wire.__dataclass_params__.frozen  # type: ignore[attr-defined]
         assert wire.__subclasses__() == []
 
@@ -147,7 +149,18 @@ def test_wires_do_no_io(path: Path) -> None:
         if isinstance(node, (ast.Import, ast.ImportFrom))
         for alias in node.names
     }
-    assert not roots & {"openai", "anthropic", "groq", "asyncio", "os", "socket", "httpx", "httpx2", "pathlib"}
+    assert not roots & {
+        "openai",
+        "anthropic",
+        "groq",
+        "google",
+        "asyncio",
+        "os",
+        "socket",
+        "httpx",
+        "httpx2",
+        "pathlib",
+    }
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)

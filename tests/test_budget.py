@@ -56,9 +56,9 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Budget
 
 
 def cap_sent(body: dict[str, Any]) -> int | None:
-    return next(
-        (body[name] for name in ("max_output_tokens", "max_completion_tokens", "max_tokens") if name in body), None
-    )
+    body = body | body.get("generationConfig", {})
+    names = ("max_output_tokens", "max_completion_tokens", "max_tokens", "maxOutputTokens")
+    return next((body[name] for name in names if name in body), None)
 
 
 # --- one call ---------------------------------------------------------------------------------------------------------

@@ -30,6 +30,8 @@ EXPECTED = {
     "groq": Decimal("0.000036"),
     # mistral-medium-3-5: $1.50 in, $0.15 cached, $7.50 out (genai-prices 0.2.3)
     "mistral": Decimal("0.0000567"),
+    # gemini-3.8-flash: $0.75 in, $0.075 cached, $3.75 out until 2026-12-31 (https://ai.google.dev/gemini-api/docs/pricing)
+    "gemini": Decimal("0.00002835"),
 }
 
 
@@ -39,7 +41,8 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 
 def expected(kind: Kind) -> Decimal:
-    return EXPECTED[{"anthropic": "messages", "groq": "groq", "mistral": "mistral"}.get(kind.provider, "chat")]
+    names = {"anthropic": "messages", "google": "gemini", "groq": "groq", "mistral": "mistral"}
+    return EXPECTED[names.get(kind.provider, "chat")]
 
 
 def checked(receipt: Receipt | None) -> Decimal | None:

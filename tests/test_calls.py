@@ -124,9 +124,11 @@ def test_leaving_an_async_stream_at_the_end_of_a_loop_is_quiet(agent: Callable[.
     assert complaints == []
 
 
+@pytest.mark.parametrize("kind", [KINDS[name] for name in KINDS if name != "gemini"], ids=lambda kind: kind.path)
 def test_a_server_that_keeps_the_line_open_does_not_delay_the_answer(
-    agent: Callable[..., Agent], vendor: FakeVendor
+    agent: Callable[..., Agent], vendor: FakeVendor, kind: Kind
 ) -> None:
+    """Google ends a stream by ending it: text may follow a finish reason."""
     for mode in (by_stream, by_astream):
         vendor.fail(Fault(linger=20))
         started = time.monotonic()
@@ -639,7 +641,7 @@ def test_an_envelope_survives_pickling(agent: Callable[..., Agent]) -> None:
     assert copy.text() == TEXT
     assert copy.metadata == envelope.metadata
     assert copy.response is not None
-    assert copy.response.raw.id
+    assert vars(copy.response.raw) == vars(envelope.response.raw)
 
 
 # --- wrong words ------------------------------------------------------------------------------------------------------

@@ -141,7 +141,7 @@ def test_the_table_is_readable(agent: AgentMaker, kind: Kind) -> None:
 
 
 def test_the_output_is_bounded_by_what_is_sent_else_by_the_model(agent: AgentMaker, kind: Kind) -> None:
-    usual = {"anthropic": 64_000, "openai": 32_768, "groq": 16_384, "mistral": None}[kind.provider]
+    usual = {"anthropic": 64_000, "openai": 32_768, "groq": 16_384, "mistral": None, "google": 65_536}[kind.provider]
     assert agent().estimate("hi").output_tokens == (1, 500, usual)
     assert agent(max_tokens=100).estimate("hi").output_tokens == (1, 100, 100)
     assert agent().estimate("hi", max_tokens=7, expected_output_tokens=3).output_tokens == (1, 3, 7)

@@ -31,6 +31,8 @@ def facts(cls: type[BaseProvider]) -> ProviderFacts:
     name = cls.registered_name()
     sdk = getattr(cls, "sdk", None)
     key_variable, url_variable = getattr(cls, "key_variable", None), getattr(cls, "url_variable", None)
+    for other in getattr(cls, "other_key_variables", ()):
+        key_variable = other if os.environ.get(other) and not os.environ.get(str(key_variable)) else key_variable
     return ProviderFacts(
         provider=name,
         cls=f"{cls.__module__}.{cls.__qualname__}",

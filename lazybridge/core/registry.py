@@ -25,6 +25,7 @@ _BUILT_IN: dict[str, tuple[str, str]] = {
     "openai": ("lazybridge.core.providers.openai", "OpenAIProvider"),
     "groq": ("lazybridge.core.providers.groq", "GroqProvider"),
     "fal": ("lazybridge.core.providers.fal", "FalProvider"),
+    "google": ("lazybridge.core.providers.google", "GoogleProvider"),
     "local": ("lazybridge.core.providers.local", "LocalProvider"),
     "azure": ("lazybridge.core.providers.cloud", "AzureProvider"),
     "compatible": ("lazybridge.core.providers.openai_compatible", "OpenAICompatibleProvider"),
@@ -49,6 +50,8 @@ BUILT_IN_ALIASES: dict[str, str] = {
     "gpt": "openai",
     "groq": "groq",
     "fal": "fal",
+    "google": "google",
+    "gemini": "google",
     "local": "local",
     "grok": "xai",
     "hf": "huggingface",
@@ -61,7 +64,8 @@ BUILT_IN_ALIASES: dict[str, str] = {
 # The names that Mistral's ids begin with: https://github.com/mistralai/platform-docs-public src/schema/models/models,
 # read 2026-11-22.
 _MISTRAL = ("mistral", "ministral", "codestral", "magistral", "devstral", "pixtral", "open-mistral", "voxtral")
-# The ids of openai 3.54.0 `types/shared/chat_model.py` and anthropic 2.12.0 `types/model.py`, read 2026-11-22.
+# The ids of openai 3.54.0 `types/shared/chat_model.py`, anthropic 2.12.0 `types/model.py` and google-genai 3.4.0
+# `_gaos/types/interactions/model.py`, read 2026-11-22.
 # `gpt-oss-…` is absent on purpose: other vendors host it, OpenAI's API does not.
 BUILT_IN_RULES: tuple[Rule, ...] = (
     ("startswith", "claude-", "anthropic"),
@@ -76,6 +80,8 @@ BUILT_IN_RULES: tuple[Rule, ...] = (
     ("startswith", "o4-", "openai"),
     ("startswith", "compound-beta", "groq"),
     *(("startswith", f"{name}-", "mistral") for name in _MISTRAL),
+    ("startswith", "gemini-", "google"),
+    ("startswith", "gemma-", "google"),
     ("startswith", "local:", "local"),
     # The makers' own ids, by the catalogue; other hosts write `deepseek-ai/…` and `deepseek-r1-distill-…`.
     *(("startswith", f"deepseek-{word}", "deepseek") for word in ("chat", "reasoner", "flash", "v3", "v4")),

@@ -75,6 +75,7 @@ def test_an_unknown_model(lazybridge):
 @pytest.mark.parametrize("model", ["google/gemini-4-argon", "gemini-4-argon"])
 def test_a_vendor_with_prices_and_no_class(invoke, monkeypatch, model):
     monkeypatch.setattr(LLMEngine, "_PROVIDER_RULES", [])
+    monkeypatch.setattr(LLMEngine, "_PROVIDER_ALIASES", {})
     monkeypatch.setattr("lazybridge.core.registry.is_provider", lambda name: name in ("anthropic", "openai", "local"))
     done = invoke("which", model)
     rows = rows_of(done)

@@ -28,6 +28,7 @@ from lazybridge.core.types import (
 )
 from lazybridge.core.wire import Wire
 from lazybridge.core.wire.chat import ChatWire
+from lazybridge.core.wire.gemini import GeminiWire
 from lazybridge.core.wire.messages import MessagesWire
 from lazybridge.core.wire.responses import ResponsesWire
 
@@ -39,6 +40,7 @@ WIRES: dict[str, Wire] = {
     "groq": groq.WIRE,
     "fal": fal.WIRE,
     "mistral": MISTRAL,
+    "gemini": GeminiWire(),
 }
 VENDORS = {
     "chat": "openai",
@@ -47,6 +49,7 @@ VENDORS = {
     "groq": "groq",
     "fal": "fal",
     "mistral": "mistral",
+    "gemini": "google",
 }
 # The dialects of Chat Completions.
 CHAT = ("chat", "groq", "fal")
@@ -57,6 +60,7 @@ USUAL_MODELS = {
     "groq": ("openai/gpt-oss-20b", "unknown-1"),
     "fal": ("openai/gpt-6-luna",),
     "mistral": ("mistral-small-2603", "mistral-large-2512"),
+    "gemini": ("gemini-3.8-flash", "gemini-2.5-flash-lite"),
 }
 # Where a rule depends on the model; an id that no table knows is one of them.
 MODELS_OF_CASE: dict[str, dict[str, tuple[str, ...]]] = {
@@ -72,14 +76,17 @@ MODELS_OF_CASE: dict[str, dict[str, tuple[str, ...]]] = {
     "audio": {
         "chat": ("gpt-audio-mini", "gpt-6-luna", "unknown-1"),
         "mistral": ("voxtral-small-2507", "mistral-small-2603", "unknown-1"),
+        "gemini": ("gemini-3.8-flash",),
     },
     "images": {"chat": ("gpt-4.1-mini", "gpt-audio-mini"), "responses": ("gpt-6-luna",)},
     "thinking": {
         "chat": ("gpt-6-luna", "gpt-4.1-mini", "o3"),
         "responses": ("gpt-6-luna", "gpt-4.1-mini", "o3", "unknown-1"),
         "messages": ("claude-haiku-5-5", "claude-opus-5-5", "claude-haiku-4-5", "unknown-1"),
+        "gemini": ("gemini-3.8-flash", "gemini-2.5-flash-lite", "unknown-1"),
     },
     "effort": {
+        "gemini": ("gemini-3.8-flash", "gemini-3.6-flash", "gemini-2.5-flash-lite", "unknown-1"),
         "chat": ("gpt-6-luna", "gpt-4.1-mini", "o3", "unknown-1"),
         "responses": ("gpt-6-luna", "gpt-4.1-mini", "o3", "unknown-1"),
         "messages": ("claude-haiku-5-5", "claude-opus-5-5", "claude-haiku-4-5", "unknown-1"),
@@ -269,6 +276,9 @@ CASES: dict[str, dict[str, CompletionRequest]] = {
     "native_tools": {
         "": _asking(native_tools=(NativeTool.WEB_SEARCH, NativeTool.CODE_EXECUTION)),
         "beside tools": _with_tools(native_tools=(NativeTool.WEB_SEARCH,), tool_choice="auto"),
+        "beside a schema": _asking(
+            native_tools=(NativeTool.WEB_SEARCH,), output_schema=structured.output_schema({"type": "object"})
+        ),
     },
     "extra_body": {
         "adds": _asking(extra_body={"metadata": {"user_id": "u-2"}}),
@@ -303,6 +313,13 @@ CASES: dict[str, dict[str, CompletionRequest]] = {
             {"type": "redacted_thinking", "data": "EmwK=="},
             {"type": "text", "text": "I will look."},
             {"type": "tool_use", "id": "call_1", "name": "get_weather", "input": {"city": "Rome"}},
+        ),
+        "of gemini": _replaying(
+            "google",
+            "gemini",
+            {"text": "Rome it is.", "thought": True},
+            {"text": "I will look.", "thoughtSignature": "c2lnMQ=="},
+            {"functionCall": {"name": "get_weather", "args": {"city": "Rome"}}, "thoughtSignature": "c2lnMg=="},
         ),
     },
 }

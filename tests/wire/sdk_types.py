@@ -7,6 +7,7 @@ SDK's type is taken and tightened; the SDK's classes are left as they are.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -33,7 +34,10 @@ def body_errors(wire: str, body: Mapping[str, Any]) -> list[str]:
     if wire == "mistral":
         return _mistral_errors(body)
     try:
-        validator(wire, bool(body.get("stream"))).validate_python(body)
+        if wire == "gemini":
+            _gemini(body)
+        else:
+            validator(wire, bool(body.get("stream"))).validate_python(body)
     except ValidationError as exc:
         return _told(exc)
     return []
@@ -89,6 +93,19 @@ def _differences(sent: Any, written: Any, place: str) -> list[str]:
         ]
     same = sent == written and (type(sent) is type(written) or {type(sent), type(written)} == {int, float})
     return [] if same else [f"{place}: {sent!r} is not {written!r}"]
+
+
+def _gemini(body: Mapping[str, Any]) -> None:
+    """google-genai's request models, which forbid unknown keys themselves; the body's JSON is turned back into the shape of
+    their parameters, by the paths of `_GenerateContentConfig_to_mldev` in google-genai 3.4.0 `models.py`."""
+    from google.genai import types
+
+    rest = {name: value for name, value in body.items() if name not in ("model", "contents", "generationConfig")}
+    config = {**body.get("generationConfig", {}), **rest}
+    whole = {"model": body["model"], "contents": body["contents"], "config": config}
+    types._GenerateContentParameters.model_validate_json(json.dumps(whole))
+    for content in body["contents"]:
+        types.Content.model_validate_json(json.dumps(content))
 
 
 def _told(exc: ValidationError) -> list[str]:

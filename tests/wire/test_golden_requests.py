@@ -26,7 +26,7 @@ def test_the_body_and_its_adjustments_are_the_golden_ones(wire: str, case: str) 
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-@pytest.mark.parametrize(("wire", "case"), PAIRS)
+@pytest.mark.parametrize(("wire", "case"), [pair for pair in PAIRS if pair.id != "gemini-extra_body"])  # others' words
 def test_the_body_is_valid_by_the_sdks_own_types(wire: str, case: str, stream: bool) -> None:
     for variant, request in variants(wire, case).items():
         for model in models(wire, case):
@@ -37,6 +37,8 @@ def test_the_body_is_valid_by_the_sdks_own_types(wire: str, case: str, stream: b
 @pytest.mark.parametrize("wire", WIRES)
 def test_streaming_adds_its_own_keys_and_changes_nothing_else(wire: str) -> None:
     added = {"stream": True, **({"stream_options": {"include_usage": True}} if wire in CHAT else {})}
+    if wire == "gemini":
+        added = {}  # the URL says it
     for name, model, request in everything():
         if name == wire:
             profile = catalogue.profile(VENDORS[wire], model)

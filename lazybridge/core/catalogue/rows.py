@@ -59,7 +59,9 @@ class ModelProfile:
     `prices` has the periods of each service tier; `unpriced` says why a model has none. `thinking`: "always" (cannot
     be switched off), "adaptive" (the model decides how long), "budget" (in tokens), "effort" (a level only), "never".
     `sampling`: whether temperature and top_p are taken, "without_reasoning" where only effort "none" allows them.
-    `forced_tool_choice`: whether a tool may be required. `us_factor`
+    `forced_tool_choice`: whether a tool may be required. `combines_tools`: whether the vendor's own tools go beside
+    functions, and either beside an output schema. `media_in_results`: whether a tool's result may hold images.
+    `searches_billed`: whether each search of a prompt is billed, or the prompt once. `us_factor`
     multiplies the token prices of an answer whose inference was kept in the US. `retires` is the day the vendor shuts the
     model down.
     """
@@ -80,6 +82,9 @@ class ModelProfile:
     documents: bool | None = None
     tools: bool | None = None
     structured_output: bool | None = None
+    combines_tools: bool | None = None
+    media_in_results: bool | None = None
+    searches_billed: Literal["query", "prompt"] | None = None
     us_factor: Decimal | None = None
     retires: date | None = None
     replacement: str | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,8 @@ from lazybridge.core.errors.words import BY_MESSAGE_PREFIX, BY_STATUS, BY_WORD, 
 _CLASSES: dict[ErrorKind, type[ProviderError]] = {cls.kind: cls for cls in ProviderError.__subclasses__()}
 
 _TIMEOUT_CLASSES = frozenset({"TimeoutException", "APITimeoutError", "ConnectTimeout", "ReadTimeout"})
+# google-auth found no credentials, or could not renew them.
+_AUTHENTICATION_CLASSES = frozenset({"DefaultCredentialsError", "RefreshError"})
 _CONNECTION_CLASSES = frozenset({"gaierror", "herror", "SSLError", "URLError"})
 _CONNECTION_ERRNOS = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
 # Failures before a byte of the request was on the wire.
@@ -45,7 +47,7 @@ def from_exception(
     status = _status(exc)
     headers = _headers(exc)
     body = _error_body(exc)
-    words = [word for word in (body.get("code"), body.get("type"), getattr(exc, "code", None)) if isinstance(word, str)]
+    words = [word for word in (*_words_of(body), getattr(exc, "code", None)) if isinstance(word, str)]
     message = _text(body.get("message")) or str(exc) or type(exc).__name__
     kind = _kind(exc, status, words, message)
     found = (*secrets_of(exc), *known)
@@ -55,7 +57,7 @@ def from_exception(
         model=model,
         status_code=status if status is None or status >= 400 else None,
         request_id=getattr(exc, "request_id", None) or next(filter(None, map(headers.get, _REQUEST_ID_HEADERS)), None),
-        retry_after=retry_after_seconds(headers),
+        retry_after=retry_after_seconds(headers, body),
         retryable=_retryable(kind, status, headers, exc, words),
         code=words[0] if words else None,
     )
@@ -69,7 +71,7 @@ def from_exception(
 def error_in_body(error: object, *, provider: str, model: str | None = None) -> ProviderError:
     """The neutral error for an `error` object that a vendor sent inside a 200 answer or stream."""
     body: Mapping[str, Any] = error if isinstance(error, Mapping) else {"message": error}
-    words = [word for word in (body.get("code"), body.get("type")) if isinstance(word, str)]
+    words = [word for word in _words_of(body) if isinstance(word, str)]
     message = _text(body.get("message")) or "the vendor sent an error without a message"
     kind = _kind(None, None, words, message)
     made = _CLASSES[kind](scrub(message, ()), provider=provider, model=model, code=words[0] if words else None)
@@ -78,8 +80,29 @@ def error_in_body(error: object, *, provider: str, model: str | None = None) -> 
     return made
 
 
-def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by `retry-after-ms` or `retry-after` (seconds or an HTTP date); None where neither was sent."""
+def _words_of(body: Mapping[str, Any]) -> Iterator[Any]:
+    """What an error calls itself: `code` and `type`; of Google's, the reasons and quotas in `details`, and `status`."""
+    yield from (body.get("code"), body.get("type"))
+    for detail in _details(body):
+        yield detail.get("reason")
+        for violation in detail.get("violations") or ():
+            if isinstance(violation, Mapping) and "PerDay" in str(violation.get("quotaId")):
+                yield "quota_per_day"
+    yield body.get("status")
+
+
+def _details(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    details = body.get("details")
+    return [detail for detail in details if isinstance(detail, Mapping)] if isinstance(details, list) else []
+
+
+def retry_after_seconds(headers: Mapping[str, str], body: Mapping[str, Any] | None = None) -> float | None:
+    """Seconds to wait by `retry-after-ms` or `retry-after` (seconds or an HTTP date), or by the `retryDelay` of Google's
+    error bodies; None where none was sent."""
+    for detail in _details(body or {}):
+        delay = str(detail.get("retryDelay") or "")
+        if delay.endswith("s") and delay[:-1].replace(".", "", 1).isdigit():
+            return float(delay[:-1])
     for name, scale in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         value = headers.get(name)
         if value is None:
@@ -130,6 +153,8 @@ def _kind_of_class(exc: BaseException) -> ErrorKind | None:
     names = [cls.__name__ for cls in type(exc).__mro__]
     if isinstance(exc, TimeoutError) or _TIMEOUT_CLASSES.intersection(names):
         return "timeout"
+    if _AUTHENTICATION_CLASSES.intersection(names):
+        return "authentication"
     if "APIConnectionError" in names or "TransportError" in names:
         return "connection"
     if isinstance(exc, ConnectionError) or _CONNECTION_CLASSES.intersection(names):
@@ -192,7 +217,7 @@ def _headers(exc: BaseException) -> Mapping[str, str]:
 
 def _error_body(exc: BaseException) -> Mapping[str, Any]:
     """What the vendor says went wrong: under `error`, as the whole body, or as `detail`."""
-    body = getattr(exc, "body", None)
+    body = getattr(exc, "body", None) or getattr(exc, "details", None)  # google-genai calls it `details`
     if isinstance(body, str):  # mistralai keeps it as text
         try:
             body = json.loads(body)

@@ -61,6 +61,20 @@ BY_WORD: dict[str, ErrorKind] = {
     "request_too_large": "invalid_request",
     "invalid_request_error": "invalid_request",
     "api_error": "server",
+    # Google's: `google.rpc.Code` in `status`, `ErrorInfo.reason` in `details`; recorded error bodies, and
+    # https://ai.google.dev/gemini-api/docs/troubleshooting, read 2026-11-22.
+    "api_key_invalid": "authentication",
+    "unauthenticated": "authentication",
+    "permission_denied": "permission",
+    "not_found": "not_found",
+    "quota_per_day": "quota",
+    "resource_exhausted": "rate_limit",
+    "unavailable": "overloaded",
+    "deadline_exceeded": "timeout",
+    "invalid_argument": "invalid_request",
+    "failed_precondition": "invalid_request",
+    "out_of_range": "invalid_request",
+    "internal": "server",
     "server_error": "server",
 }
 
@@ -73,5 +87,7 @@ FAILED_GENERATIONS = frozenset({"tool_use_failed", "json_validate_failed"})
 BY_MESSAGE_PREFIX: tuple[tuple[str, ErrorKind], ...] = (
     ("prompt is too long", "context_length"),
     ("input length and `max_tokens` exceed context limit", "context_length"),
+    # Google's: recorded 400 bodies ("The input token count (1250074) exceeds the maximum number of tokens allowed (1048576).").
+    ("The input token count", "context_length"),
     ("Your credit balance is too low", "quota"),
 )

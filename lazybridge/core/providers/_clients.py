@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
-import socket
-import sys
 import threading
-import time
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.request import getproxies
-
-from lazybridge.core.errors import ProviderTimeoutError
 
 if TYPE_CHECKING:
     import ssl
@@ -25,7 +20,14 @@ if TYPE_CHECKING:
 # after which every call of a quiet program would pay for TCP and TLS again.
 _MAX_CONNECTIONS, _MAX_KEEPALIVE, _KEEPALIVE_SECONDS = 1000, 100, 60.0
 _CONNECT_SECONDS, _TOTAL_SECONDS = 5.0, 600.0
-_DRAIN_SECONDS = 0.5
+
+
+def installed(package: str) -> bool:
+    """Whether the SDK is there to be imported."""
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # of a package that it would stand in
+        return False
 
 
 @cache
@@ -39,7 +41,7 @@ def _settings(library: str) -> dict[str, Any]:
     http = import_module(library)
     return {
         "verify": ssl_context(library),
-        "timeout": http.Timeout(_TOTAL_SECONDS, connect=_CONNECT_SECONDS),
+        "timeout": http_timeout(library),
         "limits": http.Limits(
             max_connections=_MAX_CONNECTIONS,
             max_keepalive_connections=_MAX_KEEPALIVE,
@@ -49,79 +51,27 @@ def _settings(library: str) -> dict[str, Any]:
     }
 
 
+def http_timeout(library: str = "httpx2") -> Any:
+    """The limits of a request that names none."""
+    return import_module(library).Timeout(_TOTAL_SECONDS, connect=_CONNECT_SECONDS)
+
+
 def http_client(library: str = "httpx2") -> Any:
     """The HTTP client under a synchronous SDK client; `library` is the SDK's own, "httpx2" or "httpx"."""
     return import_module(library).Client(**_settings(library))
 
 
-def async_http_client(aiohttp_client: Callable[..., Any], library: str = "httpx2") -> Any:
+def async_http_client(aiohttp_client: Callable[..., Any] | None = None, library: str = "httpx2") -> Any:
     """The HTTP client under an asynchronous SDK client: on aiohttp where it is installed, which costs a quarter of the CPU.
 
     aiohttp's transport does not read the proxy variables of the environment, so with a proxy the library does the work.
     """
-    if all(name == "no" for name in getproxies()):  # NO_PROXY alone names no proxy
+    if aiohttp_client and all(name == "no" for name in getproxies()):  # NO_PROXY alone names no proxy
         try:
             return aiohttp_client(**_settings(library))
         except RuntimeError:  # the SDK's stand-in for a missing aiohttp
             pass
     return import_module(library).AsyncClient(**_settings(library))
-
-
-@contextmanager
-def cut_off(response: Any, at: float | None) -> Iterator[None]:
-    """Close the connection under a synchronous read at a time of `time.monotonic`; None is never.
-
-    A socket's own timeout begins anew with every byte, so a server that drips would never meet it. Raises
-    ProviderTimeoutError where the time came.
-    """
-    connection = response.extensions.get("network_stream")
-    if at is None or connection is None:
-        yield
-        return
-    late = threading.Event()
-
-    def cut() -> None:
-        late.set()
-        with suppress(OSError):  # closed already
-            connection.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(max(0.0, at - time.monotonic()), cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        exc = sys.exception()
-        if late.is_set() and isinstance(exc, Exception):
-            raise ProviderTimeoutError("the answer took longer than it was given") from exc
-
-
-@cache
-def _broken(library: str) -> tuple[type[Exception], ...]:
-    """What reading the rest of an answer may raise."""
-    http = import_module(library)
-    return (http.HTTPError, http.StreamError, OSError)  # TimeoutError is an OSError
-
-
-def drain(response: Any, library: str) -> None:
-    """Read what follows the terminal event of a stream, so that its connection can be used again."""
-    until = time.monotonic() + _DRAIN_SECONDS
-    limits = response.request.extensions.get("timeout")
-    if isinstance(limits, dict):
-        limits["read"] = _DRAIN_SECONDS
-    with suppress(*_broken(library)):
-        for _ in cast("Iterator[bytes]", response.stream):
-            if time.monotonic() > until:
-                break
-
-
-async def adrain(response: Any, library: str) -> None:
-    """`drain`, for as long as is worth waiting."""
-    with suppress(*_broken(library)):
-        async with asyncio.timeout(_DRAIN_SECONDS):
-            async for _ in cast("AsyncIterator[bytes]", response.stream):
-                pass
 
 
 class LoopClients:

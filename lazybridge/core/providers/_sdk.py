@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import threading
@@ -20,7 +19,8 @@ from lazybridge.core import catalogue, pricing
 from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.closing import AsyncClosed, Closing
 from lazybridge.core.errors import ConfigurationError, ServerError
-from lazybridge.core.providers._clients import LoopClients, adrain, cut_off, drain, forget_after_fork
+from lazybridge.core.providers._clients import LoopClients, forget_after_fork, installed
+from lazybridge.core.providers._reading import adrain, cut_off, drain
 from lazybridge.core.providers.adjusting import announce
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.providers.costing import receipt_for
@@ -39,6 +39,7 @@ class SDKProvider(Closing, BaseProvider):
     sdk: ClassVar[str]
     extra: ClassVar[str] = ""
     key_variable: ClassVar[str]
+    other_key_variables: ClassVar[tuple[str, ...]] = ()
     url_variable: ClassVar[str]
     request_id_header: ClassVar[str] = "x-request-id"
     http_library: ClassVar[str] = "httpx2"
@@ -68,17 +69,17 @@ class SDKProvider(Closing, BaseProvider):
             raise ConfigurationError(
                 f"{type(self).__name__} has no option {', '.join(map(repr, unknown))}\nits options: {known}"
             )
-        if importlib.util.find_spec(self.sdk) is None:
-            raise ConfigurationError(
-                f'the package {self.sdk} is not installed\npip install "lazybridge[{self.extra or self.name}]"'
-            )
+        if not installed(self.sdk):
+            extra = self.extra or self.name
+            raise ConfigurationError(f'the package {self.sdk} is not installed\npip install "lazybridge[{extra}]"')
         for option, value in (("api_key", self.api_key), ("base_url", base_url)):
             if value is not None and not isinstance(value, str) and not (callable(value) and self.calls_for_key):
                 raise ConfigurationError(f"{option} is a {type(value).__name__}\n{option} is a text")
         self.base_url = base_url
         if not self._has_credentials():
+            names = (self.key_variable, *self.other_key_variables)
             raise ConfigurationError(
-                f"{type(self).__name__} has no API key: {self.key_variable} is not set\n"
+                f"{type(self).__name__} has no API key: {' and '.join(names)} {'are' if names[1:] else 'is'} not set\n"
                 f'set {self.key_variable} in the environment, or pass api_key="..."'
             )
         self._forget_clients()
@@ -94,7 +95,8 @@ class SDKProvider(Closing, BaseProvider):
         return bool(self.api_key or self._environment_key() or self._own_url())
 
     def _environment_key(self) -> str | None:
-        return os.environ.get(self.key_variable) or None
+        found = map(os.environ.get, (self.key_variable, *self.other_key_variables))
+        return next(filter(None, found), None)
 
     def _own_url(self) -> str | None:
         return self.base_url or os.environ.get(self.url_variable)
@@ -196,7 +198,7 @@ class SDKProvider(Closing, BaseProvider):
     def _profile(self, model: str, request: CompletionRequest) -> ModelProfile:
         """The catalogue's row, and what a subclass says instead."""
         row = catalogue.profile(self.vendor_name(), model)
-        said: dict[str, Any] = {}
+        said: dict[str, Any] = {} if row.id == model else {"id": model}  # what was asked for is what is sent
         if request.max_tokens is None and self._overrides("get_default_max_tokens"):
             said["max_output_tokens"] = self.get_default_max_tokens(model)
         if self._overrides("supports_vision"):
@@ -237,7 +239,7 @@ class SDKProvider(Closing, BaseProvider):
     def _finished(
         self, request: CompletionRequest, call: SDKCall, response: CompletionResponse, headers: Mapping[str, str]
     ) -> CompletionResponse:
-        response.request_id = headers.get(self.request_id_header)
+        response.request_id = headers.get(self.request_id_header) or response.request_id
         response.adjustments = call.adjustments
         model = response.model or self._resolve_model(request)
         response.receipt = receipt_for(self, model, response.usage, call.began)

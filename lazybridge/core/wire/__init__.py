@@ -117,11 +117,11 @@ class Adjuster:
             known = "cannot stop thinking" if self.model.thinking else "is not known to stop thinking"
             self.add("thinking", f"{self.model.id} {known}; effort sets how long")
 
-    def cache_lifetime(self, request: CompletionRequest) -> None:
+    def cache_lifetime(self, request: CompletionRequest, who: str = "") -> None:
         """Note a cache lifetime, on the request or on a block, for a vendor that caches by itself."""
         if any(hint in ("5m", "1h") for hint in request.cache_hints):
-            what = "OpenAI caches by itself and sells" if self.model.vendor == "openai" else "this API takes"
-            self.add("cache", f"{what} no such lifetime; nothing was sent")
+            who = who or ("OpenAI caches by itself and sells" if self.model.vendor == "openai" else "this API takes")
+            self.add("cache", f"{who} no such lifetime; nothing was sent")
 
     def effort(self, request: CompletionRequest, words: tuple[str, ...] | None = None) -> Effort | None:
         """The effort to send: the asked one, else the nearest that this model knows, else None.
