@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from lazybridge.core.tiers import register_tier
     from lazybridge.core.types import CompletionRequest, CompletionResponse, Message, NativeTool, StreamChunk
     from lazybridge.core.types import ToolCall, ToolDefinition, UsageStats
+    from lazybridge.embeddings import aembed, embed
+    from lazybridge.core.endpoints.embeddings import Embeddings
     from lazybridge.engine import LLMEngine
     from lazybridge.envelope import Attempt, Envelope, EnvelopeMetadata, ErrorInfo
     from lazybridge.estimate import Estimate
@@ -36,10 +38,10 @@ __version__ = "0.1.0"
 # fmt: off
 __all__ = [
     "Agent", "AgentStream", "Attempt", "AudioContent", "Budget", "BudgetExceeded", "CompletionRequest", "CompletionResponse", "ConfigurationError",
-    "DocumentContent", "Envelope", "EnvelopeMetadata", "ErrorInfo", "Estimate", "ImageContent", "LLMEngine", "LazyBridgeError", "Ledger",
+    "DocumentContent", "Embeddings", "Envelope", "EnvelopeMetadata", "ErrorInfo", "Estimate", "ImageContent", "LLMEngine", "LazyBridgeError", "Ledger",
     "Line", "Message", "NativeTool", "ProviderError", "Receipt", "StreamChunk", "StreamTruncated", "StructuredOutputError", "TextContent",
     "Tool", "ToolCall", "ToolDefinition", "ToolLoopError", "UnknownModelError", "UnsupportedFeatureError",
-    "UnsupportedNativeToolError", "UsageStats", "price", "register_model_alias", "register_price",
+    "UnsupportedNativeToolError", "UsageStats", "aembed", "embed", "price", "register_model_alias", "register_price",
     "register_tier", "update_prices",
 ]
 # fmt: on
@@ -52,6 +54,8 @@ _HOME_OF = {
     "LLMEngine": "engine",
     "Ledger": "ledger",
     "Tool": "tools",
+    "Embeddings": "core.endpoints.embeddings",
+    **dict.fromkeys(("aembed", "embed"), "embeddings"),
     "price": "core.pricing",
     "register_tier": "core.tiers",
     "update_prices": "core.catalogue.live",

@@ -22,19 +22,46 @@ _LEAST_OUTPUT = 16
 _LEAST_BUDGET = Decimal("0.01")
 
 
-class Cover:
+class Held:
     """What is reserved for one attempt, in every budget that is in force."""
 
-    def __init__(
-        self, request: CompletionRequest, held: Sequence[tuple[Book, int]], adjustments: tuple[Adjustment, ...] = ()
-    ) -> None:
-        self.request = request
-        self.adjustments = adjustments
+    def __init__(self, held: Sequence[tuple[Book, int]]) -> None:
         self._held = list(held)
 
     def settle(self, receipt: Receipt) -> None:
         """Put the cost in the place of what was reserved."""
         _settle(self._held, receipt.total)
+
+
+class Cover(Held):
+    """What is reserved for a conversation, and the request that it pays for."""
+
+    def __init__(
+        self, request: CompletionRequest, held: Sequence[tuple[Book, int]], adjustments: tuple[Adjustment, ...] = ()
+    ) -> None:
+        super().__init__(held)
+        self.request = request
+        self.adjustments = adjustments
+
+
+def hold(own: Budget | None, cost: Decimal | None, what: str) -> Held | None:
+    """Reserve what a call costs at most, None where nobody can say; `what` is the call's model. None where no budget is in force.
+
+    Raises BudgetExceeded where a budget cannot pay for it.
+    """
+    budgets = budgets_in_force(own)
+    if not budgets:
+        return None
+    if cost is None:
+        _refuse_unknown(budgets, what, ())
+    tightest = min(budgets, key=lambda budget: budget.remaining)
+    held = _reserve(budgets, cost or _ZERO) if cost is not None or tightest.remaining else None
+    if held is None:
+        state = tightest.book.state()
+        enough = MONEY.add(MONEY.add(state.spent, state.reserved), cost or _LEAST_BUDGET)
+        could = "nobody can say what it costs" if cost is None else f"this call could cost ${plain(cost)}"
+        raise _facts(tightest, cost, f'{could}\nwrite Budget("{plain(max(enough, tightest.cap))}")')
+    return Held(held)
 
 
 def cover(own: Budget | None, provider: BaseProvider, request: CompletionRequest) -> Cover | None:
@@ -94,14 +121,7 @@ def _unbounded(
     budgets: Sequence[Budget], weighed: Weighed, request: CompletionRequest, reasons: Sequence[str]
 ) -> Cover:
     """Cover for a request that nobody can say the worst case of: where all budgets allow it, of what it probably costs."""
-    for budget in budgets:
-        if budget.unknown == "refuse":
-            raise _facts(
-                budget,
-                None,
-                f"nobody can say what this call of {weighed.model} costs at most: {'; '.join(reasons)}\n"
-                'write Budget(..., unknown="allow") to let it pass, or lazybridge.register_price(...) for a missing price',
-            )
+    _refuse_unknown(budgets, weighed.model, reasons)
     probably = known(weighed.receipt(weighed.count.tokens.expected, _LEAST_OUTPUT).total) or _ZERO
     tightest = min(budgets, key=lambda budget: budget.remaining)
     held = _reserve(budgets, probably) if tightest.remaining else None
@@ -114,6 +134,19 @@ def _unbounded(
             f'nobody can say what this call costs at most\nwrite Budget("{plain(max(enough, tightest.cap))}", unknown="allow")',
         )
     return Cover(request, held)
+
+
+def _refuse_unknown(budgets: Sequence[Budget], model: str, reasons: Sequence[str]) -> None:
+    """Raise BudgetExceeded where one of the budgets pays for no call of unknown cost."""
+    for budget in budgets:
+        if budget.unknown == "refuse":
+            because = f": {'; '.join(reasons)}" if reasons else ""
+            raise _facts(
+                budget,
+                None,
+                f"nobody can say what this call of {model} costs at most{because}\n"
+                'write Budget(..., unknown="allow") to let it pass, or lazybridge.register_price(...) for a missing price',
+            )
 
 
 def _affordable(weighed: Weighed, left: Decimal, limit: int) -> int:

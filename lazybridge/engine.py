@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Unpack, cast
 
@@ -85,7 +85,10 @@ class LLMEngine:
         given = {"api_key": api_key, "base_url": base_url, "strict_native_tools": strict_native_tools}
         options |= {word: value for word, value in given.items() if value is not None}
         check_budget(budget)
-        self.provider, self.model = self._resolve(model, provider, tier, options)
+        chosen, self.model = self.chosen(model, provider, tier, options)
+        self.provider = chosen if isinstance(chosen, BaseProvider) else chosen(**options)
+        if self.model is not None:
+            self.model = self.provider.resolve_tier(self.model)
         self.tier = tier
         lifecycle.warn(
             self.provider.registered_name(), self.model or self.provider.model or self.provider.default_model
@@ -133,35 +136,38 @@ class LLMEngine:
         known = (*cls._PROVIDER_ALIASES, *(id for vendor in vendors for id in catalogue.ids(vendor)))
         return registry.route(model, cls._PROVIDER_ALIASES, cls._PROVIDER_RULES, cls._PROVIDER_DEFAULT, known)
 
-    def _resolve(
-        self,
+    @classmethod
+    def chosen(
+        cls,
         model: str | None,
         provider: str | type[BaseProvider] | BaseProvider | None,
         tier: str | None,
-        options: dict[str, Any],
-    ) -> tuple[BaseProvider, str | None]:
+        options: Mapping[str, Any],
+    ) -> tuple[type[BaseProvider] | BaseProvider, str | None]:
+        """The provider that these words name, built where a built one was given, and the model or tier to ask it for.
+
+        Raises ConfigurationError, UnknownModelError among them, where they name none.
+        """
         if isinstance(provider, BaseProvider):
             if options:
                 raise ConfigurationError(
                     f"{', '.join(options)} cannot be given beside a provider that is built already\n"
                     f"pass it to {type(provider).__name__}(...)"
                 )
-            wanted = tier or model
-            return provider, provider.resolve_tier(wanted) if wanted else None
+            return provider, tier or model
         if isinstance(provider, str):
-            provider = registry.provider_class(self._PROVIDER_ALIASES.get(provider.lower(), provider))
+            provider = registry.provider_class(cls._PROVIDER_ALIASES.get(provider.lower(), provider))
         if provider is None and model is None:
             choice = default_provider()
             print(f"lazybridge: {choice.why}", file=sys.stderr)
             provider = registry.provider_class(choice.name)
         if provider is None:
             assert model is not None
-            found = self.route(model)
+            found = cls.route(model)
             provider, model = registry.provider_class(found.provider), found.model
         elif model is not None and not _has_own_url(provider, options):
             model = _without_prefix(model, provider)
-        wanted = tier or model or tiers.chosen(provider.registered_name(), "default")
-        return provider(**options), provider.resolve_tier(wanted) if wanted else None
+        return provider, tier or model or tiers.chosen(provider.registered_name(), "default")
 
     # --- one call ---------------------------------------------------------------------------------------------------
 
@@ -212,7 +218,7 @@ def default_provider() -> Choice:
     return Choice("local", f"using the local model, because neither {variables} is set")
 
 
-def _has_own_url(provider: type[BaseProvider], options: dict[str, Any]) -> bool:
+def _has_own_url(provider: type[BaseProvider], options: Mapping[str, Any]) -> bool:
     variable = getattr(provider, "url_variable", None)
     return bool(options.get("base_url") or (variable and os.environ.get(variable)))
 

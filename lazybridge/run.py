@@ -19,7 +19,7 @@ from lazybridge.core.errors import (
     UnsupportedNativeToolError,
     from_exception,
 )
-from lazybridge.core.errors.secrets import is_secret
+from lazybridge.core.errors.secrets import credentials_of
 from lazybridge.core.providers.adjusting import fitted
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.providers.costing import receipt_for
@@ -39,9 +39,9 @@ _FALLBACK_KINDS = frozenset({"not_found", "overloaded"})
 # What the end of the time looks like from below: a cut connection is one, too.
 _ENDS_OF_TIME = frozenset({"timeout", "connection", "truncated"})
 # No answer, or a gateway's that gave up waiting for one: behind it the vendor may have worked, and charged.
-_MAY_HAVE_WORKED = (None, 504)
+MAY_HAVE_WORKED = (None, 504)
 # Raised while a request is translated: nothing was on the wire.
-_NEVER_SENT = (ConfigurationError, UnsupportedFeatureError, UnsupportedNativeToolError)
+NEVER_SENT = (ConfigurationError, UnsupportedFeatureError, UnsupportedNativeToolError)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Run:
         self.deadline = Deadline(timeout)
         self.run_id = uuid.uuid4().hex
         self.policy = policy
-        self.ledger = _ledger(policy.ledger)
+        self.ledger = ledger_of(policy)
         self.attempts: list[Attempt] = []
         self.responses: list[CompletionResponse] = []
         self.arrived = Arrived()
@@ -118,7 +118,7 @@ class Run:
 
     def failed(self, exc: BaseException, request: CompletionRequest, *, final: bool = False) -> float:
         """Seconds to wait before the next attempt. Raises the neutral error where there is none, or where `final`."""
-        if isinstance(exc, _NEVER_SENT):
+        if isinstance(exc, NEVER_SENT):
             self.attempts.pop()
             self._request = None
             self._settle(None)
@@ -130,13 +130,15 @@ class Run:
             self._settle(attempt)
             raise exc
         model = self._model(request)
-        error = from_exception(exc, provider=self.provider_name, model=model, secrets=self._secrets(request))
+        error = from_exception(
+            exc, provider=self.provider_name, model=model, secrets=credentials_of(self.provider, request.extra_headers)
+        )
         attempt.status_code, attempt.error, attempt.request_id = error.status_code, error.kind, error.request_id
         error.partial_text = error.partial_text or self.arrived.text
         if error.usage is not None:
             attempt.usage, attempt.receipt = error.usage, self._priced(attempt, error.usage)
         # A vendor that refuses what its model wrote has worked for it.
-        elif (error.partial_text or error.status_code in _MAY_HAVE_WORKED) and not error.never_sent:
+        elif (error.partial_text or error.status_code in MAY_HAVE_WORKED) and not error.never_sent:
             self._broke_off(attempt, request, f"the call broke off ({error.kind})")
         self._settle(attempt)
         asked = self.provider.is_retryable(exc)
@@ -218,19 +220,11 @@ class Run:
     def _priced(self, attempt: Attempt, usage: UsageStats) -> Receipt:
         return receipt_for(self.provider, attempt.model or "", usage, attempt.started)
 
-    def _secrets(self, request: CompletionRequest) -> tuple[str, ...]:
-        """Credentials that an answer or an exception may echo."""
-        key = getattr(self.provider, "api_key", None)
-        names = (getattr(self.provider, "key_variable", None), *getattr(self.provider, "other_key_variables", ()))
-        keys = (key if isinstance(key, str) else None, *(os.environ.get(name) for name in names if name))
-        headers = (value for name, value in (request.extra_headers or {}).items() if is_secret(name, value))
-        return tuple(str(secret) for secret in (*keys, *headers) if secret)
 
-
-def _ledger(own: Ledger | None) -> Ledger | None:
+def ledger_of(policy: Policy) -> Ledger | None:
     """The ledger in use; its module, and SQLite, are imported only where there is one."""
-    if own is None and not os.environ.get("LAZYBRIDGE_LEDGER"):
+    if policy.ledger is None and not os.environ.get("LAZYBRIDGE_LEDGER"):
         return None
     from lazybridge.ledger import ledger_in_use
 
-    return ledger_in_use(own)
+    return ledger_in_use(policy.ledger)

@@ -20,6 +20,7 @@ from lazybridge.core.errors import ProviderError, from_exception
 from lazybridge.core.providers import _genai
 from lazybridge.core.providers.google import GoogleProvider
 from lazybridge.core.types import CompletionRequest, Message
+from lazybridge.core.wire.endpoints.gemini import resource
 from tests.fake_vendor import TEXT, FakeVendor, Fault
 
 KEY = "AIzaTestKey0123456789"
@@ -50,8 +51,8 @@ def test_the_url_is_the_one_of_the_typed_methods(model: str, vertex: bool) -> No
     class Client:
         vertexai = vertex
 
-    assert _genai.resource(model, vertex) == _transformers.t_model(Client(), model)  # type: ignore[arg-type]
-    assert "?" not in _genai.resource("gemini?key=1", vertex)
+    assert resource(model, vertex) == _transformers.t_model(Client(), model)  # type: ignore[arg-type]
+    assert "?" not in resource("gemini?key=1", vertex)
 
 
 def test_the_request_is_the_one_of_the_typed_method(vendor: FakeVendor) -> None:

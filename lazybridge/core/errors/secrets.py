@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 # Names of headers that carry credentials, whoever invented them.
@@ -118,3 +119,12 @@ def _scrub_value(value: Any, secrets: tuple[str, ...]) -> Any:
     if isinstance(value, tuple):  # a named one becomes a plain one: its constructor is not ours to call
         return tuple(_scrub_value(item, secrets) for item in value)
     return value
+
+
+def credentials_of(provider: object, headers: Mapping[str, str] | None) -> tuple[str, ...]:
+    """Credentials of a provider and of a call's own headers, which an answer or an exception may echo."""
+    key = getattr(provider, "api_key", None)
+    names = (getattr(provider, "key_variable", None), *getattr(provider, "other_key_variables", ()))
+    keys = (key if isinstance(key, str) else None, *(os.environ.get(name) for name in names if name))
+    own = (value for name, value in (headers or {}).items() if is_secret(name, value))
+    return tuple(str(secret) for secret in (*keys, *own) if secret)

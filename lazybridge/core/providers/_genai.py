@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 from lazybridge.core.providers._clients import async_http_client, http_client, http_timeout, ssl_context
+from lazybridge.core.wire.endpoints.gemini import resource
 
+GENERATE = "generateContent"
 PRIVATE = ("_build_request", "_request_once", "_async_request_once")
 
 
@@ -35,12 +37,20 @@ class _Client:
             ),
         )
 
-    def _request(self, body: Mapping[str, Any], options: Mapping[str, Any], stream: bool) -> Any:
+    def _generation(self, path: str, body: Mapping[str, Any], options: Mapping[str, Any], stream: bool) -> Any:
+        """The SDK's request; a conversation's model stands in its body, and is sent in the URL."""
+        if path == GENERATE:
+            method = "streamGenerateContent?alt=sse" if stream else path
+            path = f"{resource(body['model'], bool(self.client.vertexai))}:{method}"
+            body = {name: value for name, value in body.items() if name != "model"}
+        return self._request("post", path, body, options)
+
+    def _request(self, verb: str, path: str, body: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
         """The SDK's request, with what one call says of headers and time."""
-        sent = {name: value for name, value in body.items() if name != "model"}
-        method = "streamGenerateContent?alt=sse" if stream else "generateContent"
-        path = f"{resource(body['model'], bool(self.client.vertexai))}:{method}"
-        request: Any = self.client._api_client._build_request("post", path, sent)
+        query = options.get("params")
+        request: Any = self.client._api_client._build_request(
+            verb, f"{path}?{urlencode(query)}" if query else path, dict(body)
+        )
         more = {name.lower(): value for name, value in (options.get("headers") or {}).items()}
         request.headers = {name: value for name, value in request.headers.items() if name.lower() not in more} | more
         request.timeout = options.get("timeout") or http_timeout()  # None would be no limit at all
@@ -56,9 +66,14 @@ class GenaiClient(_Client):
 
     def post(self, path: str, *, body: Mapping[str, Any], options: Mapping[str, Any], stream_cls: Any = None, **_: Any) -> Any:  # fmt: skip
         """The HTTP answer, its body unread; or, with `stream_cls`, its events."""
-        request = self._request(body, options, stream_cls is not None)
+        request = self._generation(path, body, options, stream_cls is not None)
         found = self.client._api_client._request_once(request, stream=True)
         return found.response_stream if stream_cls is None else stream_cls(found)
+
+    def get(self, path: str, *, options: Mapping[str, Any], **_: Any) -> Any:
+        """The HTTP answer, its body unread."""
+        request = self._request("get", path, {}, options)
+        return self.client._api_client._request_once(request, stream=True).response_stream
 
     def close(self) -> None:
         """Close the connections; the SDK leaves those of an injected client open."""
@@ -76,10 +91,17 @@ class AsyncGenaiClient(_Client):
 
     async def post(self, path: str, *, body: Mapping[str, Any], options: Mapping[str, Any], stream_cls: Any = None, **_: Any) -> Any:  # fmt: skip
         """The HTTP answer, read; or, with `stream_cls`, its events."""
-        request = self._request(body, options, stream_cls is not None)
-        found: Any = await self.client._api_client._async_request_once(request, stream=True)
+        request = self._generation(path, body, options, stream_cls is not None)
         if stream_cls is not None:
-            return stream_cls(found)
+            return stream_cls(await self.client._api_client._async_request_once(request, stream=True))
+        return await self._read(request)
+
+    async def get(self, path: str, *, options: Mapping[str, Any], **_: Any) -> Any:
+        """The HTTP answer, read."""
+        return await self._read(self._request("get", path, {}, options))
+
+    async def _read(self, request: Any) -> Any:
+        found: Any = await self.client._api_client._async_request_once(request, stream=True)
         try:
             await found.response_stream.aread()
         finally:
@@ -132,17 +154,6 @@ class AsyncEvents:
     async def close(self) -> None:
         """Hang up."""
         await self.response.aclose()
-
-
-def resource(model: str, vertex: bool) -> str:
-    """Where a model stands in the URL, as the SDK's typed methods say it."""
-    model = quote(model, safe="/@:")
-    if vertex:
-        if model.startswith(("projects/", "models/", "publishers/")):
-            return model
-        publisher, slash, name = model.partition("/")
-        return f"publishers/{publisher}/models/{name}" if slash else f"publishers/google/models/{model}"
-    return model if model.startswith(("models/", "tunedModels/")) else f"models/{model}"
 
 
 def _unused_async_client() -> Any:

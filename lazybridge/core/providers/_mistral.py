@@ -8,10 +8,9 @@ that costs a tenth.
 
 from __future__ import annotations
 
-import json
 import warnings
-from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import httpx2
 from mistralai.client import Mistral
@@ -34,32 +33,37 @@ class _Built:
         self.http = http
         self.sdk = Mistral(api_key=api_key, server_url=server_url, client=sync, async_client=asynchronous)
 
-    def request(self, path: str, body: Mapping[str, Any], options: Mapping[str, Any], accept: str) -> httpx2.Request:
+    def request(
+        self, verb: str, path: str, options: Mapping[str, Any], accept: str = "application/json", **sent: Any
+    ) -> httpx2.Request:
         """The request as the SDK builds one: its server, its user agent, its credentials; the caller's headers win."""
         config = self.sdk.sdk_configuration
         security = config.security() if callable(config.security) else config.security
         credentials, _ = get_security(get_security_from_env(security, Security))
         headers = {"accept": accept, "user-agent": config.user_agent, **credentials, **options.get("headers", {})}
+        if sent.get("files"):  # a form: the HTTP client writes its own boundary into the header
+            headers.pop("Content-Type", None)
         request: httpx2.Request = self.http.build_request(
-            "POST",
+            verb,
             config.get_server_details()[0] + path,
-            json=body,
+            params=options.get("params"),
             headers=headers,
             timeout=options.get("timeout", _TIMEOUT),
+            **sent,
         )
         return request
 
-    def context(self, stream: bool) -> Any:
+    def context(self, operation: str) -> Any:
         """What `do_request` tells the SDK's hooks; the class has no public home."""
         from mistralai.client._hooks import HookContext
 
         return HookContext(
             config=self.sdk.sdk_configuration,
             base_url=self.sdk.sdk_configuration.get_server_details()[0],
-            operation_id="stream_chat" if stream else "chat_completion_v1_chat_completions_post",
+            operation_id=operation,
             oauth2_scopes=None,
             security_source=None,
-            tags=["chat"],
+            tags=None,
             extensions=None,
         )
 
@@ -72,12 +76,22 @@ class Sender(_Built):
         client.event_hooks = {"response": [_arrived]}
         super().__init__(api_key, server_url, client, async_http_client(httpx2.AsyncClient))
 
-    def post(
-        self, path: str, *, body: Any, options: Any, cast_to: Any, stream: bool = False, stream_cls: Any = None
-    ) -> Any:
+    def post(self, path: str, *, body: Any, options: Any, files: Any = None, stream_cls: Any = None, **_: Any) -> Any:
         """The answer, unread, or the events of a stream."""
-        request = self.request(path, body, options, _accept(stream_cls))
-        response = self.sdk.do_request(self.context(stream_cls is not None), request, _refused, stream=True)
+        request = self.request("POST", path, options, _accept(stream_cls), **_sent(body, files))
+        return self._answered(path, request, stream_cls)
+
+    def get(self, path: str, *, options: Any, **_: Any) -> Any:
+        """The answer, unread."""
+        return self._answered(path, self.request("GET", path, options), None)
+
+    def delete(self, path: str, *, options: Any, **_: Any) -> Any:
+        """The answer, unread."""
+        return self._answered(path, self.request("DELETE", path, options), None)
+
+    def _answered(self, path: str, request: httpx2.Request, stream_cls: Any) -> Any:
+        context = self.context(_operation(path, stream_cls))
+        response = self.sdk.do_request(context, request, _refused, stream=True)
         if _refused(response.status_code) or not _expected(response, stream_cls):
             response.read()
             raise _error(response)
@@ -96,11 +110,23 @@ class AsyncSender(_Built):
         client.event_hooks = {"response": [_aarrived]}
         super().__init__(api_key, server_url, client, http_client())
 
-    async def post(self, path: str, *, body: Any, options: Any, cast_to: Any, stream_cls: Any = None, **_: Any) -> Any:
+    async def post(self, path: str, *, body: Any, options: Any, files: Any = None, stream_cls: Any = None, **_: Any) -> Any:  # fmt: skip
         """The answer, or the events of a stream."""
+        request = self.request("POST", path, options, _accept(stream_cls), **_sent(body, files))
+        return await self._answered(path, request, stream_cls)
+
+    async def get(self, path: str, *, options: Any, **_: Any) -> Any:
+        """The answer."""
+        return await self._answered(path, self.request("GET", path, options), None)
+
+    async def delete(self, path: str, *, options: Any, **_: Any) -> Any:
+        """The answer."""
+        return await self._answered(path, self.request("DELETE", path, options), None)
+
+    async def _answered(self, path: str, request: httpx2.Request, stream_cls: Any) -> Any:
         stream = stream_cls is not None
-        request = self.request(path, body, options, _accept(stream_cls))
-        response = await self.sdk.do_request_async(self.context(stream), request, _refused, stream=stream)
+        context = self.context(_operation(path, stream_cls))
+        response = await self.sdk.do_request_async(context, request, _refused, stream=stream)
         if _refused(response.status_code) or not _expected(response, stream_cls):
             await response.aread()
             raise _error(response)
@@ -111,48 +137,15 @@ class AsyncSender(_Built):
         await self.http.aclose()
 
 
-class Events:
-    """The JSON of each event of a stream, up to `[DONE]`."""
-
-    def __init__(self, response: httpx2.Response) -> None:
-        self.response = response
-        self._events = iter(httpx2.EventSource(response, max_event_size=None))
-
-    def __iter__(self) -> Events:
-        return self
-
-    def __next__(self) -> Any:
-        data = next(self._events).data
-        if data == "[DONE]":
-            raise StopIteration
-        return json.loads(data)
-
-    def close(self) -> None:
-        """Let go of the connection."""
-        self.response.close()
+def _sent(body: Any, files: Any) -> dict[str, Any]:
+    return {"json": body} if files is None else {"data": dict(body or {}), "files": files}
 
 
-class AsyncEvents:
-    """`Events`, on the running event loop."""
-
-    def __init__(self, response: httpx2.Response) -> None:
-        self.response = response
-        source = httpx2.EventSource(response, max_event_size=None)
-        self._events = cast("AsyncGenerator[httpx2.ServerSentEvent, None]", aiter(source))
-
-    def __aiter__(self) -> AsyncEvents:
-        return self
-
-    async def __anext__(self) -> Any:
-        data = (await anext(self._events)).data
-        if data == "[DONE]":
-            raise StopAsyncIteration
-        return json.loads(data)
-
-    async def close(self) -> None:
-        """Let go of the connection."""
-        await self._events.aclose()
-        await self.response.aclose()
+def _operation(path: str, stream_cls: Any) -> str:
+    """The SDK's name for a conversation, which its hooks and traces know; other calls go by their path."""
+    if not path.endswith("/chat/completions"):
+        return path
+    return "chat_completion_v1_chat_completions_post" if stream_cls is None else "stream_chat"
 
 
 def _accept(stream_cls: Any) -> str:

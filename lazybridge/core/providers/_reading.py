@@ -18,6 +18,11 @@ from lazybridge.core.errors import ProviderTimeoutError
 _DRAIN_SECONDS = 0.5
 
 
+def end_of(timeout: float | None) -> float | None:
+    """When a request's time is up, as `time.monotonic` counts; None is never."""
+    return None if timeout is None else time.monotonic() + timeout
+
+
 @contextmanager
 def cut_off(response: Any, at: float | None) -> Iterator[None]:
     """Close the connection under a synchronous read at a time of `time.monotonic`; None is never.

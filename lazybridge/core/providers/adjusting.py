@@ -13,11 +13,11 @@ from lazybridge.core.types import Adjustment, CompletionRequest, Message
 _announced: set[tuple[str, str, str]] = set()
 
 
-def announce(adjustments: tuple[Adjustment, ...], request: CompletionRequest, provider: str, model: str) -> None:
+def announce(adjustments: tuple[Adjustment, ...], strict: bool, provider: str, model: str) -> None:
     """Say once what could not be sent as asked; under `strict` raise UnsupportedFeatureError instead."""
     if not adjustments:
         return
-    if request.strict:
+    if strict:
         raise UnsupportedFeatureError(f"{provider}/{model}: {'; '.join(map(str, adjustments))}")
     for adjustment in adjustments:
         key = (provider, model, adjustment.parameter)
@@ -50,7 +50,7 @@ def fitted(provider: BaseProvider, request: CompletionRequest) -> tuple[Completi
         Adjustment(refused[kind], f"{type(provider).__name__} does not say that {model} takes it; it was left out")
         for kind in found
     )
-    announce(adjustments, request, provider.registered_name(), model)
+    announce(adjustments, request.strict, provider.registered_name(), model)
     kept = tuple(_without(message, tuple(found)) for message in request.messages)
     return replace(request, messages=kept), adjustments
 

@@ -11,6 +11,8 @@ from lazybridge.core.providers._clients import async_http_client, http_client
 from lazybridge.core.providers._sdk import SDKProvider
 from lazybridge.core.types import CompletionRequest, NativeTool
 from lazybridge.core.wire import Wire
+from lazybridge.core.wire.endpoints.models import ModelListEndpoint
+from lazybridge.core.wire.endpoints.tokens import TokenCountEndpoint
 from lazybridge.core.wire.messages import NATIVE_TOOLS, MessagesWire
 
 # Credentials that the SDK finds by itself, besides the key: anthropic 2.12.0 `_client.py` and
@@ -21,6 +23,9 @@ _OTHER_CREDENTIALS = (
     "ANTHROPIC_IDENTITY_TOKEN",
     "ANTHROPIC_IDENTITY_TOKEN_FILE",
 )
+
+# anthropic 2.12.0 `types/message_count_tokens_params.py`, read 2026-11-22.
+_COUNTED = frozenset({"model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control", "speed"})  # fmt: skip
 
 
 class AnthropicProvider(SDKProvider):
@@ -46,6 +51,11 @@ class AnthropicProvider(SDKProvider):
         "claude-opus-5-5": ["claude-opus-5", "claude-sonnet-5-5"],
         "claude-sonnet-5-5": ["claude-sonnet-5"],
         "claude-haiku-5-5": ["claude-haiku-4-5"],
+    }
+
+    endpoints = {
+        "models": ModelListEndpoint(path="/v1/models", page=(("limit", 1000),)),
+        "token_count": TokenCountEndpoint(path="/v1/messages/count_tokens", wire=MessagesWire(), sent=_COUNTED),
     }
 
     def _has_credentials(self) -> bool:

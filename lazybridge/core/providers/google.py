@@ -12,6 +12,10 @@ from lazybridge.core.providers._genai import AsyncEvents, AsyncGenaiClient, Even
 from lazybridge.core.providers._sdk import SDKProvider
 from lazybridge.core.types import CompletionRequest, CompletionResponse, NativeTool
 from lazybridge.core.wire import SDKCall, Wire
+from lazybridge.core.wire.endpoints import Endpoint
+from lazybridge.core.wire.endpoints.embeddings import GeminiEmbeddings
+from lazybridge.core.wire.endpoints.models import GeminiModelList
+from lazybridge.core.wire.endpoints.tokens import GeminiTokenCount
 from lazybridge.core.wire.gemini import NATIVE_TOOLS, GeminiWire
 
 # The SDK's own default is v1. Preview models (a rung below is one) and the `gemini-…-latest` names are served by v1beta
@@ -19,6 +23,18 @@ from lazybridge.core.wire.gemini import NATIVE_TOOLS, GeminiWire
 # https://ai.google.dev/gemini-api/docs/api-versions, read 2026-11-22. Vertex AI keeps the SDK's v1beta1.
 _API_VERSION = "v1beta"
 _ON = ("true", "1")
+# google-genai 3.4.0 `types.py` (CountTokensConfig) and https://ai.google.dev/api/tokens, read 2026-11-22.
+_COUNTED = frozenset({"contents", "systemInstruction", "tools", "toolConfig", "generationConfig", "cachedContent"})
+_COUNTED_BY_VERTEX = frozenset({"contents", "systemInstruction", "tools", "generationConfig"})
+_ENDPOINTS: dict[str, Endpoint[Any, Any]] = {
+    "embeddings": GeminiEmbeddings(default_model="gemini-embedding-001"),
+    "models": GeminiModelList(),
+    "token_count": GeminiTokenCount(wire=GeminiWire(), sent=_COUNTED),
+}
+_VERTEX_ENDPOINTS: dict[str, Endpoint[Any, Any]] = {
+    "embeddings": GeminiEmbeddings(vertex=True, default_model="gemini-embedding-001"),
+    "token_count": GeminiTokenCount(wire=GeminiWire(vertex=True), sent=_COUNTED_BY_VERTEX, vertex=True),
+}
 
 
 class GoogleProvider(SDKProvider):
@@ -32,6 +48,7 @@ class GoogleProvider(SDKProvider):
     url_variable = "GOOGLE_GEMINI_BASE_URL"
     default_model = "gemini-3.8-flash"
     supported_native_tools: frozenset[NativeTool] = frozenset(NATIVE_TOOLS)
+    endpoints = _ENDPOINTS
     # Ids: google-genai 3.4.0 `_gaos/types/interactions/model.py`; prices: genai-prices 0.2.3; both read 2026-11-22.
     # gemini-4-carbon and -hydrogen are newer, but their prices are unverified. gemini-2.5-flash-lite is cheaper than
     # gemini-3.1-flash-lite, but the last of its family: 2.5-pro and -flash retire on 2026-12-01.
@@ -66,6 +83,7 @@ class GoogleProvider(SDKProvider):
         if not vertexai and (project or location or credentials):
             raise ConfigurationError("project, location and credentials belong to Vertex AI\npass vertexai=True")
         self.project, self.location, self.credentials = project, location, credentials
+        self.endpoints = _VERTEX_ENDPOINTS if vertexai else _ENDPOINTS
         self.api_version = api_version or os.environ.get("GOOGLE_GENAI_API_VERSION")
         super()._init_client(**kwargs)
 

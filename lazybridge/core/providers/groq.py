@@ -10,6 +10,7 @@ from lazybridge.core.providers._sdk import SDKProvider
 from lazybridge.core.types import CompletionRequest
 from lazybridge.core.wire import Wire
 from lazybridge.core.wire.chat import ChatWire
+from lazybridge.core.wire.endpoints.models import ModelListEndpoint
 
 # Read 2026-11-22: groq 1.7.0 `types/chat/completion_create_params.py` (what it takes, what "is not yet supported by any
 # of our models", media), https://console.groq.com/docs/openai (what is a 400), https://github.com/vercel/ai/pull/16540
@@ -59,6 +60,8 @@ class GroqProvider(SDKProvider):
         "openai/gpt-oss-120b": ["openai/gpt-oss-20b"],
         "openai/gpt-oss-20b": ["openai/gpt-oss-120b"],
     }
+
+    endpoints = {"models": ModelListEndpoint(path="/openai/v1/models")}
 
     def _wire(self, request: CompletionRequest) -> Wire:
         return WIRE

@@ -10,6 +10,8 @@ from lazybridge.core.providers._sdk import SDKProvider
 from lazybridge.core.types import CompletionRequest
 from lazybridge.core.wire import Wire
 from lazybridge.core.wire.chat import ChatWire
+from lazybridge.core.wire.endpoints.embeddings import OpenAIEmbeddings
+from lazybridge.core.wire.endpoints.models import ModelListEndpoint
 
 # mistralai 3.7.0 `models/chatcompletionrequest.py` and what it refers to; recorded requests; read 2026-11-22.
 WIRE = ChatWire(
@@ -55,6 +57,12 @@ class MistralProvider(SDKProvider):
         "ministral-3b-2512": ["ministral-8b-2512"],
     }
 
+    # mistralai 3.7.0 `models/embeddingrequest.py`, read 2026-11-22.
+    endpoints = {
+        "embeddings": OpenAIEmbeddings(path="/v1/embeddings", dimensions_field="output_dimension", default_model="mistral-embed"),
+        "models": ModelListEndpoint(path="/v1/models"),
+    }  # fmt: skip
+
     def _has_credentials(self) -> bool:
         # A service account's token, which the SDK finds by itself: mistralai 3.7.0 `_hooks/service_account_auth.py`.
         return super()._has_credentials() or bool(os.environ.get("MISTRAL_SA_TOKEN_PATH"))
@@ -68,7 +76,7 @@ class MistralProvider(SDKProvider):
         return (AsyncSender if asynchronous else Sender)(_asked_for(self.api_key), self.base_url)
 
     def _stream_class(self, asynchronous: bool) -> Any:
-        from lazybridge.core.providers._mistral import AsyncEvents, Events
+        from lazybridge.core.providers._mistral_events import AsyncEvents, Events
 
         return AsyncEvents if asynchronous else Events
 

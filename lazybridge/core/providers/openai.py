@@ -9,7 +9,13 @@ from lazybridge.core.providers._openai_sdk import OverOpenAI
 from lazybridge.core.types import CompletionRequest, NativeTool
 from lazybridge.core.wire import Wire
 from lazybridge.core.wire.chat import ChatWire
+from lazybridge.core.wire.endpoints.embeddings import OpenAIEmbeddings
+from lazybridge.core.wire.endpoints.models import ModelListEndpoint
+from lazybridge.core.wire.endpoints.tokens import TokenCountEndpoint
 from lazybridge.core.wire.responses import NATIVE_TOOLS, ResponsesWire
+
+# openai 3.54.0 `types/responses/input_token_count_params.py`, read 2026-11-22.
+_COUNTED = frozenset({"model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "reasoning", "text", "truncation", "conversation", "previous_response_id"})  # fmt: skip
 
 
 class OpenAIProvider(OverOpenAI):
@@ -36,6 +42,12 @@ class OpenAIProvider(OverOpenAI):
         "gpt-6.1-terra": ["gpt-5.6-terra"],
         "gpt-6-luna": ["gpt-5.6-luna"],
         "gpt-5.6-luna": ["gpt-6-luna"],
+    }
+
+    endpoints = {
+        "embeddings": OpenAIEmbeddings(default_model="text-embedding-3-small"),
+        "models": ModelListEndpoint(),
+        "token_count": TokenCountEndpoint(path="/responses/input_tokens", wire=ResponsesWire(), sent=_COUNTED),
     }
 
     def _wire(self, request: CompletionRequest) -> Wire:

@@ -15,6 +15,8 @@ from lazybridge.core.providers._openai_sdk import OverOpenAI, custom_header_name
 from lazybridge.core.types import CompletionRequest, CompletionResponse
 from lazybridge.core.wire import SDKCall, Wire
 from lazybridge.core.wire.chat import ChatWire
+from lazybridge.core.wire.endpoints.embeddings import OpenAIEmbeddings
+from lazybridge.core.wire.endpoints.models import ModelListEndpoint
 from lazybridge.core.wire.responses import ResponsesWire
 
 
@@ -36,6 +38,7 @@ class OpenAICompatibleProvider(OverOpenAI):
     responses: ClassVar[ResponsesWire] = ResponsesWire(vendor="compatible")
     cost_header: ClassVar[str] = ""
     priced_hosts: ClassVar[tuple[str, ...]] = ()
+    endpoints = {"embeddings": OpenAIEmbeddings(), "models": ModelListEndpoint()}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         cls.name = cls.registered_name()

@@ -47,7 +47,7 @@ class Answer:
         if planned.hidden and asked.parallel_tool_calls:
             extra.append(Adjustment("parallel_tool_calls", "one tool is called at a time"))
         self.adjustments = (*call.adjustments, *extra)
-        announce(self.adjustments, asked, "local", model)
+        announce(self.adjustments, asked.strict, "local", model)
         # Tokens of the prompt are then reported batch by batch, and a cancelled request need not wait for all of them.
         self.body = {**call.body, "return_progress": True}
         if planned.schema is not None:

@@ -1,0 +1,106 @@
+"""Who is asked, and with what: an SDK's clients, their key and their base URL."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from abc import abstractmethod
+from functools import partial
+from typing import Any, ClassVar
+
+from lazybridge.core.closing import Closing
+from lazybridge.core.errors import ConfigurationError
+from lazybridge.core.providers._clients import LoopClients, forget_after_fork, installed
+from lazybridge.core.providers.base import BaseProvider
+
+
+class Connection(Closing, BaseProvider):
+    """A vendor's SDK: one synchronous client, and one for each event loop.
+
+    The SDK client is made on first use; `_client` may be set to another one before that.
+    """
+
+    sdk: ClassVar[str]
+    extra: ClassVar[str] = ""
+    key_variable: ClassVar[str]
+    other_key_variables: ClassVar[tuple[str, ...]] = ()
+    url_variable: ClassVar[str]
+    calls_for_key: ClassVar[bool] = True
+    _client: Any = None
+    _client_lock: threading.Lock
+    _finalizer: weakref.finalize[..., Any] | None = None
+
+    @abstractmethod
+    def _make_client(self, asynchronous: bool) -> Any:
+        """The SDK's client, with its own retries off."""
+
+    def _init_client(self, *, base_url: str | None = None, **unknown: Any) -> None:
+        """Resolve the key and the base URL. Raises ConfigurationError for a missing SDK, key or a misspelt option."""
+        if unknown:
+            known = "api_key, model, base_url, strict_native_tools" + "".join(f", {name}" for name in self._options())
+            raise ConfigurationError(
+                f"{type(self).__name__} has no option {', '.join(map(repr, unknown))}\nits options: {known}"
+            )
+        if not installed(self.sdk):
+            extra = self.extra or self.name
+            raise ConfigurationError(f'the package {self.sdk} is not installed\npip install "lazybridge[{extra}]"')
+        for option, value in (("api_key", self.api_key), ("base_url", base_url)):
+            if value is not None and not isinstance(value, str) and not (callable(value) and self.calls_for_key):
+                raise ConfigurationError(f"{option} is a {type(value).__name__}\n{option} is a text")
+        self.base_url = base_url
+        if not self._has_credentials():
+            names = (self.key_variable, *self.other_key_variables)
+            raise ConfigurationError(
+                f"{type(self).__name__} has no API key: {' and '.join(names)} {'are' if names[1:] else 'is'} not set\n"
+                f'set {self.key_variable} in the environment, or pass api_key="..."'
+            )
+        self._forget_clients()
+        forget_after_fork(self)
+
+    @classmethod
+    def _options(cls) -> tuple[str, ...]:
+        """The names of options beyond those every provider has."""
+        return ()
+
+    def _has_credentials(self) -> bool:
+        """Whether a key is at hand; a server at a base URL of one's own may do without."""
+        return bool(self.api_key or self._environment_key() or self._own_url())
+
+    def _environment_key(self) -> str | None:
+        found = map(os.environ.get, (self.key_variable, *self.other_key_variables))
+        return next(filter(None, found), None)
+
+    def _own_url(self) -> str | None:
+        return self.base_url or os.environ.get(self.url_variable)
+
+    def _sync_client(self) -> Any:
+        if self._client is None:
+            with self._client_lock:
+                if self._client is None:
+                    self._client = self._make_client(asynchronous=False)
+                    self._finalizer = weakref.finalize(self, self._client.close)
+        return self._client
+
+    # --- lifecycle --------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close the synchronous client; the next call makes a new one."""
+        client, self._client = self._client, None
+        if self._finalizer is not None:
+            self._finalizer.detach()
+        if client is not None:
+            client.close()
+
+    async def aclose(self) -> None:
+        """Close the running loop's client and the synchronous one."""
+        await self._loop_clients.aclose()
+        self.close()
+
+    def _forget_clients(self) -> None:
+        if self._finalizer is not None:
+            self._finalizer.detach()
+        self._client = None
+        self._finalizer = None
+        self._client_lock = threading.Lock()
+        self._loop_clients = LoopClients(partial(self._make_client, asynchronous=True))

@@ -1,0 +1,168 @@
+"""What a vendor's SDK is asked besides conversations: one HTTP call each, written once."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
+from importlib import import_module
+from typing import Any, ClassVar, TypeVar
+
+from lazybridge.core import catalogue
+from lazybridge.core.endpoints import EndpointRequest, EndpointResponse
+from lazybridge.core.endpoints.embeddings import EmbeddingRequest, Embeddings
+from lazybridge.core.endpoints.models import ModelList, ModelListRequest
+from lazybridge.core.endpoints.tokens import TokenCount, TokenCountRequest
+from lazybridge.core.errors import ConfigurationError, ProviderError, ServerError, UnsupportedFeatureError
+from lazybridge.core.providers._connection import Connection
+from lazybridge.core.providers._reading import cut_off, end_of
+from lazybridge.core.providers.adjusting import announce
+from lazybridge.core.providers.costing import receipt_for
+from lazybridge.core.receipt import FREE
+from lazybridge.core.types import CompletionRequest
+from lazybridge.core.wire.endpoints import Endpoint, HTTPCall
+
+Given = TypeVar("Given", bound=EndpointResponse)
+
+
+class Endpoints(Connection):
+    """The endpoints of a vendor beside its conversations; `endpoints` says which there are.
+
+    The methods raise UnsupportedFeatureError where the vendor has no such endpoint; the SDK's own exceptions pass through.
+    """
+
+    http_library: ClassVar[str] = "httpx2"
+    request_id_header: ClassVar[str] = "x-request-id"
+    endpoints: Mapping[str, Endpoint[Any, Any]] = {}
+
+    def embed(self, request: EmbeddingRequest) -> Embeddings:
+        """Texts as vectors."""
+        return self.ask("embeddings", request, Embeddings)
+
+    async def aembed(self, request: EmbeddingRequest) -> Embeddings:
+        """`embed`, on the running event loop."""
+        return await self.aask("embeddings", request, Embeddings)
+
+    def models(self) -> ModelList:
+        """The models that this key may use, as the vendor lists them."""
+        found = self.ask("models", ModelListRequest(), ModelList)
+        while found.after is not None:
+            page = self.ask("models", ModelListRequest(after=found.after), ModelList)
+            found.models, found.after = [*found.models, *page.models], page.after
+        return found
+
+    async def amodels(self) -> ModelList:
+        """`models`, on the running event loop."""
+        found = await self.aask("models", ModelListRequest(), ModelList)
+        while found.after is not None:
+            page = await self.aask("models", ModelListRequest(after=found.after), ModelList)
+            found.models, found.after = [*found.models, *page.models], page.after
+        return found
+
+    def count_tokens(self, request: CompletionRequest) -> TokenCount:
+        """How many input tokens a conversation has, by the vendor's own count."""
+        return self.ask("token_count", _counted(request), TokenCount)
+
+    async def acount_tokens(self, request: CompletionRequest) -> TokenCount:
+        """`count_tokens`, on the running event loop."""
+        return await self.aask("token_count", _counted(request), TokenCount)
+
+    # --- one call ---------------------------------------------------------------------------------------------------
+
+    def endpoint_for(self, name: str) -> Endpoint[Any, Any]:
+        """The vendor's endpoint of this name. Raises UnsupportedFeatureError, with those it has, where there is none."""
+        if name not in self.endpoints:
+            has = ", ".join(self.endpoints) or "none"
+            raise UnsupportedFeatureError(f"{self.name} has no endpoint for {name} here\nits endpoints: {has}")
+        return self.endpoints[name]
+
+    def ask(self, name: str, request: EndpointRequest, kind: type[Given]) -> Given:
+        """One call of the endpoint `name`; `kind` is what it gives."""
+        endpoint, model, call, at = self._prepared(name, request)
+        began = time.time()
+        http = self._called(self._sync_client(), request, call, at, wait_for_body=False)
+        with closing(http), cut_off(http, at):
+            http.read()
+        return self._given(endpoint, model, request, call, http, began, kind)
+
+    async def aask(self, name: str, request: EndpointRequest, kind: type[Given]) -> Given:
+        """`ask`, on the running event loop."""
+        endpoint, model, call, at = self._prepared(name, request)
+        began = time.time()
+        http = await self._called(await self._loop_clients.get(), request, call, at, wait_for_body=True)
+        return self._given(endpoint, model, request, call, http, began, kind)
+
+    def _prepared(self, name: str, request: EndpointRequest) -> tuple[Endpoint[Any, Any], str, HTTPCall, float | None]:
+        endpoint = self.endpoint_for(name)
+        model = self._model_for(endpoint, request)
+        row = catalogue.profile(self.vendor_name(), model)
+        call = endpoint.call(request, row if row.id == model else replace(row, id=model))  # what was asked for is sent
+        announce(call.adjustments, request.strict, self.name, model)
+        return endpoint, model, call, end_of(request.timeout)
+
+    def _model_for(self, endpoint: Endpoint[Any, Any], request: EndpointRequest) -> str:
+        if isinstance(request, TokenCountRequest):
+            return self._resolve_model(request.request)
+        model = request.model or endpoint.default_model
+        if model is None and endpoint.needs_model:
+            raise ConfigurationError(f'{type(self).__name__} has no default model for this\nname one: model="model-id"')
+        return model or ""
+
+    def _called(
+        self, client: Any, request: EndpointRequest, call: HTTPCall, at: float | None, *, wait_for_body: bool
+    ) -> Any:
+        """What the SDK's method of this HTTP verb returns: the raw answer, or what is awaited for it."""
+        headers = {**(call.headers or {}), **(request.extra_headers or {})}
+        options: dict[str, Any] = {"params": dict(call.query)} if call.query else {}
+        arguments: dict[str, Any] = {"options": options, "cast_to": import_module(self.http_library).Response}
+        if call.files:
+            headers = {"Content-Type": "multipart/form-data", **headers}
+            arguments["files"] = list(call.files)
+        if headers:
+            options["headers"] = headers
+        if at is not None:
+            options["timeout"] = max(at - time.monotonic(), 0.001)
+        if call.method == "post":
+            arguments["body"] = call.body
+        if not wait_for_body and call.method != "delete":  # its answer is short, and the SDKs read it at once
+            arguments["stream"] = True
+        return getattr(client, call.method)(call.path, **arguments)
+
+    def _given(
+        self, endpoint: Endpoint[Any, Any], model: str, request: EndpointRequest, call: HTTPCall, http: Any,
+        began: float, kind: type[Given],
+    ) -> Given:  # fmt: skip
+        raw = http.content if endpoint.binary else parsed(http, self.name, self.request_id_header)
+        try:
+            response: Given = endpoint.response(request, raw)
+        except ProviderError as error:
+            error.provider = self.name
+            raise
+        response.model = response.model or model or None
+        response.request_id = http.headers.get(self.request_id_header) or response.request_id
+        response.adjustments = (*call.adjustments, *response.adjustments)
+        response.raw = raw
+        response.receipt = FREE if endpoint.free else receipt_for(self, response.model or model, response.usage, began)
+        response.usage.cost_usd = response.receipt.cost_usd
+        return response
+
+
+def parsed(http: Any, provider: str, request_id_header: str) -> Any:
+    """The JSON of an answer. Raises ServerError where it is none."""
+    try:
+        return json.loads(http.content)
+    except ValueError as exc:
+        raise ServerError(
+            "the answer is not JSON",
+            provider=provider,
+            status_code=None,
+            request_id=http.headers.get(request_id_header),
+        ) from exc
+
+
+def _counted(request: CompletionRequest) -> TokenCountRequest:
+    return TokenCountRequest(
+        request=request, timeout=request.timeout, extra_headers=request.extra_headers, strict=request.strict
+    )

@@ -1,0 +1,67 @@
+"""`embed`: texts as vectors, by any vendor that makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Unpack
+
+from lazybridge.core.endpoints.embeddings import EmbeddingRequest, Embeddings, Purpose
+from lazybridge.core.wire.endpoints.embeddings import EmbeddingEndpoint
+from lazybridge.endpoint_run import CallOptions, EndpointRun, endpoint_run
+
+_EXAMPLE = 'embed("a text", model="text-embedding-3-small")'
+
+
+def embed(
+    texts: str | Sequence[str],
+    model: str | None = None,
+    *,
+    dimensions: int | None = None,
+    purpose: Purpose | None = None,
+    **options: Unpack[CallOptions],
+) -> Embeddings:
+    """Vectors for one text or many, in their order, and what they cost.
+
+    More texts than the vendor takes at once go out in several requests. `dimensions` is the length of a vector, where
+    a model offers several; `purpose` says what the vectors are for ("query", "document", "similarity", "classification",
+    "clustering"), where a model tells these apart. What a vendor cannot take is in `.adjustments`.
+    `options` are those of `CallOptions`: `provider=`, `timeout=` in seconds, `budget=`, `api_key=`, `base_url=` and others.
+    Raises ConfigurationError for a missing key or an unknown model, UnsupportedFeatureError where the vendor makes no
+    vectors, ValueError for texts that are none, BudgetExceeded before a request that a budget cannot pay for, and
+    ProviderError, with `.attempts` and `.receipt`, for a failed call.
+    """
+    run, parts = _prepared(texts, model, dimensions, purpose, options)
+    return _joined(run, [run.ask("embeddings", part, Embeddings) for part in parts])
+
+
+async def aembed(
+    texts: str | Sequence[str],
+    model: str | None = None,
+    *,
+    dimensions: int | None = None,
+    purpose: Purpose | None = None,
+    **options: Unpack[CallOptions],
+) -> Embeddings:
+    """`embed`, on the running event loop."""
+    run, parts = _prepared(texts, model, dimensions, purpose, options)
+    return _joined(run, [await run.aask("embeddings", part, Embeddings) for part in parts])
+
+
+def _prepared(
+    texts: str | Sequence[str], model: str | None, dimensions: int | None, purpose: Purpose | None, options: CallOptions
+) -> tuple[EndpointRun, Iterator[EmbeddingRequest]]:
+    inputs = (texts,) if isinstance(texts, str) else tuple(texts)
+    run, common = endpoint_run(model, options, _EXAMPLE)
+    request = EmbeddingRequest(inputs=inputs, dimensions=dimensions, purpose=purpose, **common)
+    endpoint = run.provider.endpoint_for("embeddings")
+    assert isinstance(endpoint, EmbeddingEndpoint)
+    return run, (replace(request, inputs=part) for part in endpoint.parts(inputs))
+
+
+def _joined(run: EndpointRun, found: list[Embeddings]) -> Embeddings:
+    whole = found[0]
+    if len(found) > 1:
+        whole.vectors = [vector for part in found for vector in part.vectors]
+        whole.raw = [part.raw for part in found]
+    return run.told(whole)
