@@ -10,10 +10,12 @@ from typing import Any, Self, Unpack
 
 from lazybridge.call import Call
 from lazybridge.core.closing import Closing
+from lazybridge.core.endpoints.tokens import TokenCount, TokenCountRequest
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.errors.secrets import Secret
 from lazybridge.core.providers.base import BaseProvider
-from lazybridge.core.types import StreamChunk
+from lazybridge.core.types import CompletionRequest, StreamChunk
+from lazybridge.endpoint_run import EndpointRun, with_endpoints
 from lazybridge.engine import LLMEngine
 from lazybridge.envelope import Envelope
 from lazybridge.estimate import Estimate, estimate, payload
@@ -72,6 +74,24 @@ class Agent(Closing):
         """What one request would cost in USD, at least, probably and at most; nothing is sent."""
         request, _ = self.engine.on_a_rung(self.engine.request(task, attachments, **settings))
         return estimate(self.engine.provider, request, expected_output_tokens)
+
+    def count_tokens(self, task: Task, *, attachments: Iterable[Any] = (), **settings: Unpack[Settings]) -> int:
+        """How many input tokens one request has, by the vendor's own count, which costs nothing.
+
+        Raises UnsupportedFeatureError where the vendor counts none (`estimate` guesses), ProviderError for a failed call.
+        """
+        run, request = self._count(self.engine.request(task, attachments, **settings))
+        return run.ask("token_count", request, TokenCount).tokens
+
+    async def acount_tokens(self, task: Task, *, attachments: Iterable[Any] = (), **settings: Unpack[Settings]) -> int:
+        """`count_tokens`, on the running event loop."""
+        run, request = self._count(self.engine.request(task, attachments, **settings))
+        return (await run.aask("token_count", request, TokenCount)).tokens
+
+    def _count(self, request: CompletionRequest) -> tuple[EndpointRun, TokenCountRequest]:
+        request, _ = self.engine.on_a_rung(request)
+        run = EndpointRun(with_endpoints(self.engine.provider), self.engine.policy, request.timeout)
+        return run, TokenCountRequest.of(request)
 
     def dry_run(self, task: Task, *, attachments: Iterable[Any] = (), **settings: Unpack[Settings]) -> dict[str, Any]:
         """The JSON body that a call would send to the vendor, as a dict of its own; nothing is sent. A budget may lower

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from lazybridge.budget import Budget, check_budget
 from lazybridge.core import pricing
@@ -31,9 +31,11 @@ from lazybridge.core.retry import Deadline, RetryPolicy
 from lazybridge.cover import Held, hold
 from lazybridge.engine import LLMEngine
 from lazybridge.envelope import Attempt, total_receipt, total_usage
-from lazybridge.ledger import Ledger
 from lazybridge.run import MAY_HAVE_WORKED, NEVER_SENT, Policy, ledger_of
 from lazybridge.settings import refuse_misspelt
+
+if TYPE_CHECKING:
+    from lazybridge.ledger import Ledger
 
 Given = TypeVar("Given", bound=EndpointResponse)
 
@@ -49,6 +51,7 @@ class EndpointRun:
         self._ledger = ledger_of(policy)
         self._run_id = uuid.uuid4().hex
         self._held: Held | None = None
+        self._booked = True
         self._retries_done = 0
 
     def ask(self, name: str, request: EndpointRequest, kind: type[Given]) -> Given:
@@ -87,6 +90,7 @@ class EndpointRun:
         self.deadline.check()
         endpoint = self.provider.endpoint_for(name)
         model = self.provider._model_for(endpoint, request)
+        self._booked = not endpoint.free
         if not (endpoint.free or self.provider._free):
             self._held = hold(self.policy.budget, self._most(endpoint.most(request), model), model or name)
         self.attempts.append(Attempt(self.provider.registered_name(), model or None, started=time.time()))
@@ -157,7 +161,7 @@ class EndpointRun:
         if self._held is not None:
             self._held.settle(attempt.receipt)
             self._held = None
-        if self._ledger is not None:
+        if self._ledger is not None and self._booked:
             self._ledger.add(attempt, agent=self.policy.name, asked=asked, run_id=self._run_id)
 
 
@@ -213,11 +217,16 @@ def endpoint_run(model: str | None, options: Mapping[str, Any], example: str) ->
     budget = check_budget(options.get("budget"))
     chosen, model = LLMEngine.chosen(model, provider, None, own)
     built = chosen if isinstance(chosen, BaseProvider) else _kept(chosen, tuple(sorted(own.items())), _seen(chosen))
-    if not isinstance(built, Endpoints):
-        raise UnsupportedFeatureError(f"{type(built).__name__} has conversations alone\nwrite {example}")
     policy = Policy(RetryPolicy(max_retries), False, 0, None, budget, options.get("ledger"))
     given = {name: options[name] for name in _OF_THE_REQUEST if name in options}
-    return EndpointRun(built, policy, timeout), {"model": model, **given}
+    return EndpointRun(with_endpoints(built, f"\nwrite {example}"), policy, timeout), {"model": model, **given}
+
+
+def with_endpoints(provider: BaseProvider, hint: str = "") -> Endpoints:
+    """The provider. Raises UnsupportedFeatureError where it has none of a vendor's further endpoints."""
+    if not isinstance(provider, Endpoints):
+        raise UnsupportedFeatureError(f"{type(provider).__name__} has conversations alone{hint}")
+    return provider
 
 
 def _seen(chosen: type[BaseProvider]) -> tuple[str | None, ...]:

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -175,11 +176,23 @@ class LlamaServer:
 @pytest.fixture(scope="session")
 def llama_server(model_file: Path) -> Iterator[LlamaServer]:
     """llama.cpp's own server in a child process: Chat Completions, Responses and Messages that no one here wrote."""
+    with _llama_server(model_file) as server:
+        yield server
+
+
+@pytest.fixture
+def embedding_server(model_file: Path) -> Iterator[LlamaServer]:
+    """llama.cpp's own server, started to embed."""
+    with _llama_server(model_file, "embeddings") as server:
+        yield server
+
+
+@contextmanager
+def _llama_server(model_file: Path, *wanted: str) -> Iterator[LlamaServer]:
     key = secrets.token_hex(8)
     code = Path(__file__).with_name("llama_server.py")
-    child = subprocess.Popen(
-        [sys.executable, str(code), str(model_file), key], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    command = [sys.executable, str(code), str(model_file), key, *wanted]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert child.stdout is not None
         port = int(child.stdout.readline())

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.fake_endpoints import ANSWERS
+
 PIECES = ("Hello ", "from ", "the fake ", "vendor.")
 TEXT = "".join(PIECES)
 
@@ -96,6 +98,9 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         pass
 
+    def do_GET(self) -> None:
+        self._send(200, ANSWERS[self.path.partition("?")[0].rsplit("/", 1)[-1]]({}), {})
+
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         name, _, query = self.path.rsplit("/", 1)[-1].partition("?")
@@ -118,6 +123,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self.connection.shutdown(socket.SHUT_RDWR)
         if fault.status is not None:
             return self._send(fault.status, fault.body or error_body(self.path, fault.status), fault.headers)
+        if name in ANSWERS:
+            return self._send(200, ANSWERS[name](body), fault.headers)
         path = self.path.partition("?")[0]
         wire = _WIRES.get(path) or _WIRES[name]
         wrong = _mistral_refusal(body) if wire is _mistral else None

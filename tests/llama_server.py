@@ -1,4 +1,5 @@
-"""Runs llama.cpp's server (xllamacpp) in this process until stdin closes: `python llama_server.py MODEL KEY` prints the port."""
+"""Runs llama.cpp's server (xllamacpp) in this process until stdin closes: `python llama_server.py MODEL KEY` prints the
+port; a third word, `embeddings`, makes it embed instead of answer."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from typing import Any
 def main() -> None:
     import xllamacpp
 
-    model, key = sys.argv[1:]
+    model, key, *wanted = sys.argv[1:]
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -18,6 +19,8 @@ def main() -> None:
     params.model.path = model
     params.n_ctx, params.n_parallel, params.warmup, params.use_jinja, params.verbosity = 4096, 2, False, True, 0
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
+    if "embeddings" in wanted:
+        params.embedding, params.pooling_type = True, xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     params.api_keys = [key]
     params.port = port
     server: Any = xllamacpp.Server(params)

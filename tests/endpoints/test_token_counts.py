@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import copy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lazybridge import Message
+from lazybridge import Agent, Ledger, Message, UnsupportedFeatureError
 from lazybridge.core.errors import from_exception
 from lazybridge.core.types import CompletionRequest
 from tests.endpoints.conftest import Replay, recorded
@@ -79,3 +80,30 @@ def test_google_takes_instructions_inside_a_whole_request(replay: Replay) -> Non
             "systemInstruction": {"parts": [{"text": "Be brief."}]},
         }
     }
+
+
+@pytest.mark.parametrize("record", [p for p in COUNTS if not p.values[0] or p.values[0]["id"] == "anthropic-1c49a836359d"])  # fmt: skip
+def test_an_agent_counts_what_it_would_send(record: dict[str, Any], replay: Replay, tmp_path: Path) -> None:
+    def weather(city: str) -> str:
+        """The weather in a city."""
+        return "sunny"
+
+    with Ledger(tmp_path / "spend.db") as ledger:
+        agent = Agent("claude-haiku-4-5", api_key="k", base_url=replay.url(record), tools=[weather], system="Be brief.", ledger=ledger)  # fmt: skip
+        assert agent.count_tokens("How is Rome?") == 588
+        assert asyncio.run(agent.acount_tokens("How is Rome?")) == 588
+        assert list(ledger.rows()) == []  # it costs nothing
+    sent, again = (request["json"] for request in replay.requests)
+    assert sent == again
+    assert sent.keys() == {"model", "messages", "system", "tools"}
+    whole = agent.dry_run("How is Rome?")
+    assert sent == {name: value for name, value in whole.items() if name != "max_tokens"}
+
+
+def test_who_counts_nothing_says_so() -> None:
+    with pytest.raises(
+        UnsupportedFeatureError, match="groq has no endpoint for token_count here\nits endpoints: models"
+    ):
+        Agent("groq/openai/gpt-oss-20b", api_key="gsk_test12345").count_tokens("hi")
+    with pytest.raises(UnsupportedFeatureError, match="LocalProvider has conversations alone"):
+        Agent("local").count_tokens("hi")

@@ -14,6 +14,11 @@ class TokenCountRequest(EndpointRequest):
 
     request: CompletionRequest
 
+    @classmethod
+    def of(cls, request: CompletionRequest) -> TokenCountRequest:
+        """The count of a conversation as it would be asked."""
+        return cls(request=request, timeout=request.timeout, extra_headers=request.extra_headers, strict=request.strict)
+
 
 @dataclass(kw_only=True)
 class TokenCount(EndpointResponse):

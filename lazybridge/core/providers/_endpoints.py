@@ -63,11 +63,11 @@ class Endpoints(Connection):
 
     def count_tokens(self, request: CompletionRequest) -> TokenCount:
         """How many input tokens a conversation has, by the vendor's own count."""
-        return self.ask("token_count", _counted(request), TokenCount)
+        return self.ask("token_count", TokenCountRequest.of(request), TokenCount)
 
     async def acount_tokens(self, request: CompletionRequest) -> TokenCount:
         """`count_tokens`, on the running event loop."""
-        return await self.aask("token_count", _counted(request), TokenCount)
+        return await self.aask("token_count", TokenCountRequest.of(request), TokenCount)
 
     # --- one call ---------------------------------------------------------------------------------------------------
 
@@ -160,9 +160,3 @@ def parsed(http: Any, provider: str, request_id_header: str) -> Any:
             status_code=None,
             request_id=http.headers.get(request_id_header),
         ) from exc
-
-
-def _counted(request: CompletionRequest) -> TokenCountRequest:
-    return TokenCountRequest(
-        request=request, timeout=request.timeout, extra_headers=request.extra_headers, strict=request.strict
-    )
