@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.wire.recorded import CannotSay, canonical, request_of
+from tests.wire.recorded import CannotSay, canonical, gemini, request_of
 
 TRAFFIC = Path(__file__).parents[3] / "shared" / "conformance" / "open"
 pytestmark = pytest.mark.skipif(not TRAFFIC.exists(), reason="the recorded traffic is not in this checkout")
@@ -57,6 +57,16 @@ def test_a_request_that_our_types_can_say_is_written_as_it_was(api: str) -> None
         assert canonical(api, call.body) == canonical(api, body), id
         said += 1
     assert said / (said + cannot.total()) >= LEAST[api], (said, cannot)
+
+
+def test_what_gemini_is_sent_is_spelt_in_one_way() -> None:
+    for id, body in bodies("google_generate"):
+        try:
+            parsed = request_of("google_generate", copy.deepcopy(body))
+        except CannotSay:
+            continue
+        call = parsed.wire.to_sdk_kwargs(parsed.request, parsed.model, parsed.stream)
+        assert gemini.camel(call.body) == call.body, id
 
 
 def test_what_cannot_be_said_to_gemini_is_named() -> None:

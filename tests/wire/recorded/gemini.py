@@ -22,7 +22,7 @@ _SCHEMAS = {"parameters": "parametersJsonSchema", "responseSchema": "responseJso
 
 def read(body: JSON) -> Parsed:
     """The model stands in the URL of the request, so any name will do."""
-    body = _camel(body)
+    body = camel(body)
     body.pop("model", None)
     messages = [Message.system(_system(part)) for part in _system_parts(body.pop("systemInstruction", None))]
     messages += _Turns().read(body.pop("contents"))
@@ -51,16 +51,16 @@ def read(body: JSON) -> Parsed:
     return Parsed(request, GeminiWire(), ModelProfile("model", **facts), False)
 
 
-def _camel(value: Any, name: str = "") -> Any:
+def camel(value: Any, name: str = "") -> Any:
     """The API takes its fields' names in camelCase and in snake_case; what the caller named is left alone."""
     if isinstance(value, list):
-        return [_camel(item, name) for item in value]
+        return [camel(item, name) for item in value]
     if not isinstance(value, dict) or name in _THEIRS:
         return _json_schema(value) if name in _SCHEMAS.values() else value
     found = {}
     for key, item in value.items():
         key = re.sub(r"_(\w)", lambda match: match[1].upper(), key)
-        found[_SCHEMAS.get(key, key)] = _camel(item, _SCHEMAS.get(key, key))
+        found[_SCHEMAS.get(key, key)] = camel(item, _SCHEMAS.get(key, key))
     return found
 
 
@@ -196,7 +196,7 @@ def _choice(config: JSON, tools: tuple[ToolDefinition, ...]) -> JSON:
 
 
 def canonical(body: JSON) -> JSON:
-    body = _camel(body)
+    body = camel(body)
     body.pop("model", None)
     body["systemInstruction"] = "\n\n".join(part["text"] for part in _system_parts(body.get("systemInstruction")))
     turns: list[tuple[str, list[JSON]]] = []
