@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Self
 
 from lazybridge.core import tokens
 from lazybridge.core.errors import StreamTruncated
@@ -23,7 +24,13 @@ class Arrived:
         self._calls: list[ToolCall] = []
         self._final: StreamChunk | None = None
         self._counters: list[Callable[[], UsageStats]] = []
-        counters.set(self._counters)
+
+    @classmethod
+    def listening(cls) -> Self:
+        """What arrives from here on, and what the vendor counts of it: the one thing here that sets a context variable."""
+        arrived = cls()
+        counters.set(arrived._counters)
+        return arrived
 
     @property
     def text(self) -> str:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Unpack, cast
 
 from lazybridge.budget import Budget, check_budget
@@ -14,8 +15,9 @@ from lazybridge.core import catalogue, registry, structured, tiers
 from lazybridge.core.catalogue import lifecycle
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.errors.secrets import Secret
+from lazybridge.core.makers import BUILT_IN_RULES, Rule
 from lazybridge.core.providers.base import BaseProvider
-from lazybridge.core.registry import Route, Rule
+from lazybridge.core.registry import Route
 from lazybridge.core.retry import RetryPolicy
 from lazybridge.core.types import Adjustment, CompletionRequest, Message, NativeTool, Tier, ToolDefinition
 from lazybridge.envelope import Envelope
@@ -27,8 +29,31 @@ from lazybridge.tools import Tool, Toolbox
 if TYPE_CHECKING:
     from lazybridge.ledger import Ledger
 
-# `Agent()` takes the first vendor of this order whose key is in the environment, else the local model.
-DEFAULT_ORDER: tuple[tuple[str, str], ...] = (("anthropic", "ANTHROPIC_API_KEY"), ("openai", "OPENAI_API_KEY"))
+# `Agent()` takes the first vendor of this order whose key is in the environment, else the local model: the vendors with an
+# SDK of their own, then the makers who speak Chat Completions, then who hosts others' models. Each has a default model and
+# every tier. Hugging Face and fal are not among them: their keys are set for more than language models.
+DEFAULT_ORDER: tuple[tuple[str, str], ...] = (
+    ("anthropic", "ANTHROPIC_API_KEY"),
+    ("openai", "OPENAI_API_KEY"),
+    ("google", "GOOGLE_API_KEY"),
+    ("google", "GEMINI_API_KEY"),
+    ("mistral", "MISTRAL_API_KEY"),
+    ("groq", "GROQ_API_KEY"),
+    ("xai", "XAI_API_KEY"),
+    ("deepseek", "DEEPSEEK_API_KEY"),
+    ("zai", "ZAI_API_KEY"),
+    ("cerebras", "CEREBRAS_API_KEY"),
+    ("openrouter", "OPENROUTER_API_KEY"),
+)
+_MAKERS = (
+    "anthropic",
+    "openai",
+    "google",
+    "mistral",
+    "xai",
+    "deepseek",
+    "zai",
+)  # whose ids a misspelt one may be near to
 
 
 class LLMEngine:
@@ -41,7 +66,7 @@ class LLMEngine:
     """
 
     _PROVIDER_ALIASES: ClassVar[dict[str, str]] = dict(registry.BUILT_IN_ALIASES)
-    _PROVIDER_RULES: ClassVar[list[Rule]] = list(registry.BUILT_IN_RULES)
+    _PROVIDER_RULES: ClassVar[list[Rule]] = list(BUILT_IN_RULES)
     _PROVIDER_DEFAULT: ClassVar[str | None] = None
 
     def __init__(
@@ -132,8 +157,7 @@ class LLMEngine:
     @classmethod
     def route(cls, model: str) -> Route:
         """Where a model string goes, and why. Raises UnknownModelError where no rule knows it."""
-        vendors = ("anthropic", "mistral", "openai")
-        known = (*cls._PROVIDER_ALIASES, *(id for vendor in vendors for id in catalogue.ids(vendor)))
+        known = chain(cls._PROVIDER_ALIASES, (id for vendor in _MAKERS for id in catalogue.ids(vendor)))
         return registry.route(model, cls._PROVIDER_ALIASES, cls._PROVIDER_RULES, cls._PROVIDER_DEFAULT, known)
 
     @classmethod
@@ -214,8 +238,8 @@ def default_provider() -> Choice:
     for name, variable in DEFAULT_ORDER:
         if os.environ.get(variable):
             return Choice(name, f"using {name}, because {variable} is set")
-    variables = " nor ".join(variable for _, variable in DEFAULT_ORDER)
-    return Choice("local", f"using the local model, because neither {variables} is set")
+    variables = ", ".join(variable for _, variable in DEFAULT_ORDER)
+    return Choice("local", f"using the local model, because none of {variables} is set")
 
 
 def _has_own_url(provider: type[BaseProvider], options: Mapping[str, Any]) -> bool:

@@ -78,7 +78,7 @@ class Run:
     def begin(self, request: CompletionRequest) -> CompletionRequest:
         """The request of the next attempt, with the time that is left."""
         self.deadline.check()
-        self.arrived, self._adjusted = Arrived(), ()
+        self.arrived, self._adjusted = Arrived.listening(), ()
         if not self.provider._adjusts_itself:
             request, self._adjusted = fitted(self.provider, request)
         model, timeout = self._replacement or request.model, self.deadline.left()

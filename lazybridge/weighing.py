@@ -9,11 +9,11 @@ from typing import Any
 
 from lazybridge.core import catalogue, counting, pricing
 from lazybridge.core.bodies import mapping
-from lazybridge.core.catalogue import STANDARD, ModelProfile, Price
+from lazybridge.core.catalogue import STANDARD, ModelProfile, Price, registered
 from lazybridge.core.errors import UnsupportedFeatureError
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.providers.costing import computes, priced_profile, receipt_for
-from lazybridge.core.receipt import MONEY, Receipt, amount
+from lazybridge.core.receipt import MONEY, Receipt, amount, unknown
 from lazybridge.core.types import CompletionRequest, UsageStats
 
 _CAPS = ("max_output_tokens", "max_completion_tokens", "max_tokens", "maxOutputTokens")
@@ -26,6 +26,8 @@ _LEFT_OPEN = (None, "auto")
 # on `service_tier` (openai 3.54.0, `response_create_params.py`, read 2026-11-22). Anthropic's `auto` uses priority capacity
 # only where a contract has bought it, at a price that no table has.
 _SET_BY_PROJECT = frozenset({"openai"})
+# Vendors whose ids are names that a customer gave to deployments, of whatever model.
+_DEPLOYED = frozenset({"azure"})
 
 
 class Weighed:
@@ -35,6 +37,7 @@ class Weighed:
         self.provider = provider
         self.model = provider._resolve_model(request)
         self._profile = priced_profile(provider, self.model)
+        self._hidden = None if provider._free and not computes(provider) else _hidden(provider, request, self.model)
         self._body, lost = _body(provider, request, self.model)
         self.count = counting.count(self._body, provider.name or provider.registered_name(), self.model)
         self._set = {**self._body, **mapping(self._body.get("generationConfig"))}  # Google keeps its settings apart
@@ -75,7 +78,9 @@ class Weighed:
         )
 
     def receipt(self, read: int, wrote: int, *, cached: bool = False) -> Receipt:
-        """What so many tokens cost, all of them input from the cache where `cached`."""
+        """What so many tokens cost, all of them input from the cache where `cached`; unknown where another model may answer."""
+        if self._hidden is not None:
+            return unknown(self._hidden)
         usage = UsageStats(read, wrote, cached_input_tokens=read if cached else None)
         found = []
         for usage.service_tier in self._tiers() or [STANDARD]:
@@ -87,7 +92,7 @@ class Weighed:
         read = self.read.high if read is None else read
         if self.provider._free and not computes(self.provider):
             return Decimal(0)
-        if read is None:
+        if read is None or self._hidden is not None:
             return None
         if computes(self.provider):
             found = receipt_for(self.provider, self.model, UsageStats(read, wrote), time.time())
@@ -114,6 +119,20 @@ class Weighed:
         # -1 and the like are no caps, and an API that takes them means no end by them.
         most = max(caps) if caps and all(type(cap) is int and cap > 0 for cap in caps) else limit
         return None if most is None else most * self.choices
+
+
+def _hidden(provider: BaseProvider, request: CompletionRequest, model: str) -> str | None:
+    """Why another model than the one on the scales may answer; None where none may."""
+    asked = mapping(request.extra_body).get("model", model)
+    if asked != model:
+        return f"extra_body asks the model {asked!r} instead of {model!r}; pass it as model= or in the Agent's id"
+    vendor = provider.vendor_name()
+    if vendor in _DEPLOYED and not any(registered.named(name, model) for name in (vendor, provider.registered_name())):
+        return (
+            f"{model!r} is the name of a deployment, which may be of any model; "
+            f'lazybridge.register_model_alias("{model}", "gpt-...", provider="{vendor}") says which it is'
+        )
+    return None
 
 
 def _worst(price: Price, read: int, wrote: int) -> Decimal | None:

@@ -30,6 +30,7 @@ from lazybridge import (
     StreamTruncated,
     budget_books,
     budget_file,
+    register_model_alias,
     register_price,
 )
 from lazybridge.budget import check_budget
@@ -207,6 +208,7 @@ def test_a_cancelled_call_is_given_back_and_counted_as_unknown(
     async def go() -> None:
         task = asyncio.create_task(agent(budget=budget).run("hi"))
         while not vendor.requests:
+            assert not task.done(), task
             await asyncio.sleep(0.01)
         assert budget.reserved > 0
         task.cancel()
@@ -227,6 +229,8 @@ UNBOUNDED: dict[str, dict[str, Any]] = {
     "tools of the vendor": {"native_tools": [NativeTool.WEB_SEARCH]},
     "no price": {"model": "gpt-99"},
     "a tier without a price": {"service_tier": "platinum"},
+    "another model": {"extra_body": {"model": "gpt-4.1"}},
+    "models that may answer instead": {"extra_body": {"models": ["gpt-4.1-mini", "gpt-4.1"]}},
 }
 
 
@@ -253,6 +257,19 @@ def test_what_has_no_bound_is_refused_unless_allowed(vendor: FakeVendor, why: st
         assert isinstance(subject("hi").error, BudgetExceeded)
 
 
+def test_a_budget_pays_for_a_deployment_when_somebody_says_what_it_is(vendor: FakeVendor) -> None:
+    budget = Budget(1)
+    options: dict[str, Any] = {"api_key": "k", "base_url": f"{vendor.url}/v1", "budget": budget, "max_tokens": 20}
+    with Agent("azure/gpt-4.1-mini", **options) as subject:
+        error = subject("hi").error
+        assert isinstance(error, BudgetExceeded)
+        assert 'register_model_alias("gpt-4.1-mini", "gpt-...", provider="azure")' in str(error)
+        assert vendor.requests == []
+        register_model_alias("gpt-4.1-mini", "gpt-4.1-mini", provider="azure")
+        assert subject("hi").ok
+    assert budget.spent > 0
+
+
 def test_a_registered_price_makes_an_unknown_model_affordable(
     vendor: FakeVendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -270,6 +287,41 @@ def test_a_registered_price_makes_an_unknown_model_affordable(
 def test_what_is_free_needs_no_budget(model_file: Path) -> None:
     with Agent("local", max_tokens=1, budget=Budget(0)) as subject:
         assert subject("hi").ok
+
+
+class Broken(BaseProvider):
+    """A user's provider whose code fails while its request is weighed."""
+
+    default_model = "broken-1"
+
+    def get_default_max_tokens(self, model: str | None = None) -> int:
+        raise RuntimeError("a defect of the user's own")
+
+    def complete(self, request: CompletionRequest) -> CompletionResponse:
+        raise AssertionError("nothing is sent")
+
+    acomplete = stream = astream = complete  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("mode", ["call", "run", "stream", "astream"])
+@pytest.mark.timeout(10)
+def test_a_defect_while_a_request_is_weighed_ends_the_call_and_holds_nothing(mode: str) -> None:
+    budget = Budget(1)
+    subject = Agent(Broken(), budget=budget)
+
+    async def streamed() -> None:
+        async for _ in subject.stream("hi"):
+            pass
+
+    ways: dict[str, Callable[[], Any]] = {
+        "call": lambda: subject("hi"),
+        "run": lambda: asyncio.run(subject.run("hi")),
+        "stream": lambda: list(subject.stream("hi")),
+        "astream": lambda: asyncio.run(streamed()),
+    }
+    with pytest.raises(RuntimeError, match="a defect of the user's own"):
+        ways[mode]()
+    assert (budget.spent, budget.reserved, budget.unknown_calls) == (0, 0, 0)
 
 
 class Priced(BaseProvider):

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from lazybridge import Agent, Estimate, Message, NativeTool, ToolCall, UnsupportedFeatureError
+from lazybridge import Agent, Estimate, Message, NativeTool, ToolCall, UnsupportedFeatureError, register_model_alias
 from lazybridge.core import counting, tokens
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk
@@ -224,6 +224,10 @@ APART: dict[str, tuple[str, dict[str, Any]]] = {
     "compaction": ("claude-haiku-4-5", {"context_management": {"edits": [{"type": "compact_20260112"}]}}),
     "compaction of OpenAI": ("gpt-6-luna", {"context_management": [{"type": "compaction"}]}),
     "prediction": ("gpt-6-luna", {"prediction": {"type": "content", "content": "x"}}),
+    "other models": ("openrouter/openai/gpt-6-luna", {"models": ["openai/gpt-6-luna", "anthropic/claude-opus-5.5"]}),
+    "a route to other models": ("openrouter/openai/gpt-6-luna", {"route": "fallback"}),
+    "plugins": ("openrouter/openai/gpt-6-luna", {"plugins": [{"id": "web"}]}),
+    "a preset": ("openrouter/openai/gpt-6-luna", {"preset": "my-own"}),
 }
 
 
@@ -233,6 +237,29 @@ def test_what_the_vendor_bills_apart_has_no_bound(case: str) -> None:
     found = Agent(model, api_key="k", max_tokens=10).estimate("hi", extra_body=extra)
     assert found.high is None
     assert "no bound" in found.reasons[0]
+
+
+@pytest.mark.parametrize("asked", ["the-dearest", None])
+def test_another_model_in_extra_body_has_no_cost_that_is_known(
+    agent: AgentMaker, kind: Kind, asked: str | None
+) -> None:
+    found = agent(max_tokens=10).estimate("hi", extra_body={"model": asked})
+    assert (found.low, found.expected, found.high) == (None, None, None)
+    assert found.reasons[0].startswith(f"extra_body asks the model {asked!r} instead of {kind.model!r}")
+    assert "not known" in str(found)
+    assert agent(max_tokens=10).estimate("hi", extra_body={"model": kind.model}).high is not None
+
+
+def test_a_deployment_is_of_any_model_until_somebody_says_of_which(vendor: FakeVendor) -> None:
+    for name, model in (("gpt-6-luna", "gpt-6-luna"), ("my-deployment", "gpt-6-luna")):
+        with Agent(f"azure/{name}", api_key="k", endpoint=vendor.url, max_tokens=10) as subject:
+            unknown = subject.estimate("hi")
+            assert (unknown.low, unknown.expected, unknown.high) == (None, None, None)
+            assert f'register_model_alias("{name}", "gpt-...", provider="azure")' in unknown.reasons[0]
+            register_model_alias(name, model, provider="azure")
+            known = subject.estimate("hi")
+            assert known.low is not None
+            assert known.low < known.expected < known.high  # type: ignore[operator]
 
 
 def test_a_picture_of_a_screen_is_a_picture() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,31 +28,131 @@ def test_a_vendors_name_before_an_id_goes_there_with_the_id_intact(vendor: str) 
         assert (found.provider, found.model) == (vendor, id)
 
 
-def test_that_was_the_whole_catalogue() -> None:
-    assert sum(len(ids_of(vendor)) for vendor in WITH_CLASS) > 2000
-
-
-# The ids in a maker's table that its chat API does not serve, or that others serve as well.
-ELSEWHERE = {
+WITHOUT_CLASS = [vendor for vendor in tables.vendors() if vendor not in WITH_CLASS]
+# Who made what such an id names, written down here apart from the rules: the vendors' own pages and SDKs, read 2026-11-22.
+MAKERS = {
+    "claude": "anthropic", "gpt-": "openai", "chatgpt-": "openai", "o1": "openai", "o3": "openai", "o4-": "openai", "codex-": "openai",
+    "text-embedding-3-": "openai", "text-embedding-ada-": "openai", "text-embedding-00": "google",
+    "gemini-": "google", "gemma-": "google", "mistral-": "mistral", "ministral-": "mistral", "codestral-": "mistral", "devstral-": "mistral",
+    "magistral-": "mistral", "pixtral-": "mistral", "grok-": "xai", "deepseek-": "deepseek", "sonar": "perplexity", "glm-": "zai",
+}  # fmt: skip
+# What stands before the slash in the ids of other vendors, where a provider has that name.
+NAMES = {"anthropic", "openai", "google", "mistral", "mistralai", "deepseek", "perplexity", "cerebras", "groq", "x-ai", "z-ai", "together"}  # fmt: skip
+# The ids in a maker's table that others serve, or that have no prefix of their own: the error says what to write.
+TO_NAME = {
+    "anthropic": (),
+    "openai": (
+        "gpt-oss-",
+        "ada",
+        "babbage",
+        "chat-latest",
+        "curie",
+        "davinci",
+        "text-babbage",
+        "text-curie",
+        "text-davinci",
+        "text-embedding-ada",
+        "text-moderation",
+    ),
+    "mistral": ("mixtral-", "zai-glm-"),
     "deepseek": ("deepseek-r1",),
     "xai": (),
     "zai": (),
-    "anthropic": (),
     "perplexity": ("llama-", "pplx-", "r1-"),
 }
+NAMED = re.compile(r'Agent\("([^"/]+)/([^"]+)"\)')
 
 
-@pytest.mark.parametrize("vendor", ELSEWHERE)
+def maker_of(id: str) -> str | None:
+    return next((maker for prefix, maker in MAKERS.items() if id.startswith(prefix)), None)
+
+
+@pytest.mark.parametrize("vendor", tables.vendors())
+def test_a_bare_id_goes_to_its_maker_or_says_whom_to_name(vendor: str) -> None:
+    for id in ids_of(vendor):
+        before, slash, _ = id.partition("/")
+        try:
+            found = LLMEngine.route(id)
+        except UnknownModelError as exc:
+            named = NAMED.findall(str(exc))
+            assert named or not registry.is_provider(vendor), id
+            for name, sent in named:  # what it says to write goes to who has it
+                assert tables.row(tables.name_of(name), sent.lower()) is not None, (id, name)
+                assert LLMEngine.route(f"{name}/{sent}")[:2] == (name, sent)
+        else:
+            if slash and before in NAMES:
+                assert registry.key_of(found.provider) == registry.key_of(
+                    {"mistralai": "mistral"}.get(before, before)
+                ), id
+            else:
+                assert found.provider in (vendor, maker_of(id)), id
+                assert found.model == id
+
+
+@pytest.mark.parametrize("vendor", TO_NAME)
 def test_a_makers_bare_ids_go_to_it(vendor: str) -> None:
     for id in tables.ids(vendor):
-        if not id.startswith(ELSEWHERE[vendor] or "-"):
+        if maker_of(id) in (vendor, None) and not id.startswith(TO_NAME[vendor] or "-"):
             assert LLMEngine.route(id).provider == vendor, id
+
+
+@pytest.mark.parametrize("vendor", WITHOUT_CLASS)
+def test_a_vendor_without_a_class_is_never_another_one(vendor: str) -> None:
+    for id in ids_of(vendor):
+        with pytest.raises(UnknownModelError):
+            LLMEngine.route(f"{vendor}/{id}")
+
+
+def test_that_was_every_id_of_the_catalogue_in_both_forms() -> None:
+    ids = sum(len(ids_of(vendor)) for vendor in tables.vendors())
+    print(f"{ids} ids of {len(tables.vendors())} vendors, {2 * ids} strings")
+    assert ids > 2000
+
+
+@pytest.mark.parametrize(
+    ("model", "provider"),
+    [
+        ("gemini-3.8-flash", "google"), ("gemma-4-31b-it", "google"), ("mistral-large-latest", "mistral"), ("codestral-latest", "mistral"),
+        ("open-mixtral-8x22b", "mistral"), ("labs-devstral-small-2512", "mistral"), ("grok-4.7", "xai"), ("deepseek-v4-pro", "deepseek"),
+        ("sonar-reasoning-pro", "perplexity"), ("glm-5.3", "zai"), ("gpt-audio", "openai"), ("gpt-realtime-2", "openai"), ("gpt-image-2", "openai"),
+    ],
+)  # fmt: skip
+def test_a_bare_id_that_a_user_writes(model: str, provider: str) -> None:
+    assert LLMEngine.route(model)[:2] == (provider, model)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("gpt-oss-120b", 'Agent("groq/openai/gpt-oss-120b")'),
+        ("kimi-k3", 'Agent("openrouter/moonshotai/kimi-k3")'),
+        ("llama-3.3-70b-versatile", 'Agent("groq/llama-3.3-70b-versatile")'),
+        ("mixtral-8x7b", 'Agent("mistral/mixtral-8x7b")'),
+        ("cohere/command-a", 'Agent("openrouter/cohere/command-a")'),
+        ("command-a-03-2025", 'no provider for cohere, who serves it\nover an OpenAI-compatible API: Agent("command-a-03-2025", provider="compatible"'),
+    ],
+)  # fmt: skip
+def test_an_id_of_the_catalogue_that_no_rule_knows_says_what_to_write(model: str, said: str) -> None:
+    with pytest.raises(UnknownModelError) as caught:
+        LLMEngine.route(model)
+    assert said in str(caught.value)
+    assert 'Agent("openai/' not in str(caught.value)
+
+
+@pytest.mark.parametrize("model", ["sonarqube", "gpt-audiobook", "mistral-community/pixtral-12b", "glm-fans/glm-5"])
+def test_a_makers_prefix_is_a_whole_word_of_a_bare_id(model: str) -> None:
+    with pytest.raises(UnknownModelError):
+        LLMEngine.route(model)
+    LLMEngine.register_provider_rule(model[:5], "my-proxy", kind="startswith")  # one's own may be anything
+    assert LLMEngine.route(model).provider == "my-proxy"
 
 
 @pytest.mark.parametrize(
     ("model", "provider", "sent"),
     [
         ("openrouter/anthropic/claude-opus-5.5", "openrouter", "anthropic/claude-opus-5.5"),
+        ("groq/openai/gpt-oss-120b", "groq", "openai/gpt-oss-120b"),
+        ("google/gemini-3.8-flash", "google", "gemini-3.8-flash"),
         ("together/meta-llama/Llama-3.3-70B-Instruct-Turbo", "together", "meta-llama/Llama-3.3-70B-Instruct-Turbo"),
         ("huggingface/openai/gpt-oss-120b:groq", "huggingface", "openai/gpt-oss-120b:groq"),
         ("hf/openai/gpt-oss-120b:groq", "huggingface", "openai/gpt-oss-120b:groq"),

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import lazybridge
 from lazybridge import Agent, ConfigurationError, LLMEngine, Message
-from lazybridge.core import catalogue, tiers
+from lazybridge.core import catalogue, registry, tiers
 from lazybridge.core.catalogue import lifecycle
 from lazybridge.core.providers.openai import OpenAIProvider
 from lazybridge.core.types import TIERS
@@ -49,13 +51,32 @@ def test_a_bad_registration_says_what_to_write(tier: str, model: str) -> None:
 def test_without_a_provider_the_first_vendor_with_a_key_answers(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert [name for name, _ in DEFAULT_ORDER] == ["anthropic", "openai"]
-    assert model_of(Agent(tier="cheap")) == "claude-haiku-5-5"
-    monkeypatch.delenv("ANTHROPIC_API_KEY")
-    assert model_of(Agent(tier="cheap")) == "gpt-5.6-luna"
-    monkeypatch.delenv("OPENAI_API_KEY")
+    assert [*dict(DEFAULT_ORDER)] == ["anthropic", "openai", "google", "mistral", "groq", "xai", "deepseek", "zai", "cerebras", "openrouter"]  # fmt: skip
+    for _, variable in DEFAULT_ORDER:
+        monkeypatch.setenv(variable, "test-key-0123456789")
+    for name, variable in DEFAULT_ORDER:
+        for agent, tier in ((Agent(), None), (Agent(tier="cheap"), "cheap")):
+            cls = type(agent.engine.provider)
+            assert agent.engine.provider.registered_name() == name
+            assert model_of(agent) == (cls.resolve_tier(tier) if tier else None)
+        assert f"lazybridge: using {name}, because {variable} is set\n" in capsys.readouterr().err
+        monkeypatch.delenv(variable)
     assert type(Agent(tier="cheap").engine.provider).__name__ == "LocalProvider"
-    assert "because OPENAI_API_KEY is set" in capsys.readouterr().err
+    assert "none of ANTHROPIC_API_KEY, OPENAI_API_KEY, " in capsys.readouterr().err
+
+
+def test_the_order_names_the_variables_that_the_classes_read() -> None:
+    for name in dict(DEFAULT_ORDER):
+        cls: Any = registry.provider_class(name)
+        assert [variable for other, variable in DEFAULT_ORDER if other == name] == [cls.key_variable, *cls.other_key_variables]  # fmt: skip
+        assert cls.default_model
+        assert set(cls._TIER_ALIASES) == set(TIERS)
+
+
+def test_the_page_on_providers_has_the_order() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "providers.md").read_text(encoding="utf-8")
+    written = page.split("<!-- the default order -->")[1].split("<!-- end -->")[0]
+    assert re.findall(r"`(\w+)` \(`(\w+)`\)", written) == list(DEFAULT_ORDER)
 
 
 # --- the lock file --------------------------------------------------------------------------------------------------

@@ -96,8 +96,8 @@ def as_text(found: Where) -> str:
 
 def _provider(found: Where) -> list[tuple[str, list[str]]]:
     provider = found.provider
-    if provider is None and registry.is_provider(found.vendor):
-        return [("provider", [f"none, no rule knows this id; write {found.vendor}/{found.target.model}"])]
+    if provider is None and (served := registry.served_as(found.target.model)):
+        return [("provider", [f"none, no rule knows this id; write {' or '.join(served[:4])}"])]
     if provider is None:
         return [("provider", [f"{found.vendor}, of which lazybridge has prices but no provider class"])]
     package = "none" if provider.sdk is None else f"{provider.sdk} {provider.sdk_version or 'is not installed'}"

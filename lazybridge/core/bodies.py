@@ -47,6 +47,12 @@ _BILLED_APART = {
     "mcp_servers": "tools of an MCP server",
     "web_search_options": "web searches",
     "fallbacks": "other models that the vendor asks",
+    # https://openrouter.ai/docs/guides/routing/model-fallbacks, https://openrouter.ai/docs/features/presets and
+    # https://openrouter.ai/docs/features/web-search, read 2026-11-22.
+    "models": "other models that the vendor may ask instead",
+    "route": "other models that the vendor may ask instead",
+    "preset": "a preset that the vendor has stored, of any model",
+    "plugins": "plugins of the vendor",
     "prediction": "a predicted output, of which the rejected part is billed too",
     "compaction": "a summary by the vendor",
 }

@@ -9,15 +9,15 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from lazybridge.core import catalogue
 from lazybridge.core.catalogue import tables
 from lazybridge.core.errors import ConfigurationError, UnknownModelError
+from lazybridge.core.makers import Rule, matches
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
     from lazybridge.core.providers.base import BaseProvider
-
-Rule = tuple[str, str, str]
 
 _BUILT_IN: dict[str, tuple[str, str]] = {
     "anthropic": ("lazybridge.core.providers.anthropic", "AnthropicProvider"),
@@ -60,36 +60,6 @@ BUILT_IN_ALIASES: dict[str, str] = {
     "azure-openai": "azure",
     "openai-compatible": "compatible",
 }
-
-# The names that Mistral's ids begin with: https://github.com/mistralai/platform-docs-public src/schema/models/models,
-# read 2026-11-22.
-_MISTRAL = ("mistral", "ministral", "codestral", "magistral", "devstral", "pixtral", "open-mistral", "voxtral")
-# The ids of openai 3.54.0 `types/shared/chat_model.py`, anthropic 2.12.0 `types/model.py` and google-genai 3.4.0
-# `_gaos/types/interactions/model.py`, read 2026-11-22.
-# `gpt-oss-…` is absent on purpose: other vendors host it, OpenAI's API does not.
-BUILT_IN_RULES: tuple[Rule, ...] = (
-    ("startswith", "claude-", "anthropic"),
-    *(("startswith", f"gpt-{digit}", "openai") for digit in range(3, 10)),
-    ("startswith", "gpt-audio-", "openai"),
-    ("startswith", "gpt-daybreak-", "openai"),
-    *(("startswith", prefix, "openai") for prefix in ("chatgpt-", "text-embedding-3-", "text-embedding-ada-")),
-    ("startswith", "text-embedding-00", "google"),
-    ("startswith", "codex-", "openai"),
-    ("startswith", "computer-use-", "openai"),
-    ("startswith", "o1", "openai"),
-    ("startswith", "o3", "openai"),
-    ("startswith", "o4-", "openai"),
-    ("startswith", "compound-beta", "groq"),
-    *(("startswith", f"{name}-", "mistral") for name in _MISTRAL),
-    ("startswith", "gemini-", "google"),
-    ("startswith", "gemma-", "google"),
-    ("startswith", "local:", "local"),
-    # The makers' own ids, by the catalogue; other hosts write `deepseek-ai/…` and `deepseek-r1-distill-…`.
-    *(("startswith", f"deepseek-{word}", "deepseek") for word in ("chat", "reasoner", "flash", "v3", "v4")),
-    ("startswith", "grok-", "xai"),
-    ("startswith", "sonar", "perplexity"),
-    ("startswith", "glm-", "zai"),
-)
 
 
 class Route(NamedTuple):
@@ -165,14 +135,15 @@ def route(
     """The provider for a model string: alias, rules in order, explicit `vendor/model`, default.
 
     Pure: the tables are arguments, and no class is looked up except to see whether `vendor` names one.
-    Raises UnknownModelError, with the nearest of `known`, where nothing matches.
+    Raises UnknownModelError where nothing matches: with whom to name for an id of the catalogue, else the nearest of `known`.
     """
     lower = model.lower()
     for alias, provider in aliases.items():
         if alias.lower() == lower:
             return Route(provider, None, f"alias {alias!r}")
-    for kind, pattern, provider in rules:
-        if lower.startswith(pattern.lower()) if kind == "startswith" else pattern.lower() in lower:
+    for rule in rules:
+        if matches(rule, lower):
+            kind, pattern, provider = rule
             return Route(provider, model, f"rule {kind} {pattern!r}")
     vendor, slash, rest = model.partition("/")
     if slash and rest and (is_provider(vendor) or vendor.lower() in {alias.lower() for alias in aliases}):
@@ -182,8 +153,26 @@ def route(
         return Route(model, None, f"provider {model!r}")
     if default:
         return Route(default, model, "the default provider")
-    raise UnknownModelError(
-        f"no rule knows the model {model!r}{near(model, known)}\n"
+    raise UnknownModelError(f"no rule knows the model {model!r}{_way_out(model, known)}")
+
+
+def served_as(model: str) -> list[str]:
+    """`vendor/id` for every provider that the catalogue has this bare id or `maker/id` for; none without a price where
+    another has one."""
+    found = [row for row in catalogue.sellers(model) if is_provider(row.vendor)]
+    return [f"{row.vendor}/{row.id}" for row in [row for row in found if row.prices] or found]
+
+
+def _way_out(model: str, known: Iterable[str]) -> str:
+    if served := served_as(model):
+        return " by itself; name who serves it\n" + ", or ".join(f'Agent("{id}")' for id in served[:4])
+    if sold := [row.vendor for row in catalogue.sellers(model)]:
+        return (
+            f": lazybridge has no provider for {' or '.join(sold)}, who serves it\n"
+            f'over an OpenAI-compatible API: Agent("{model}", provider="compatible", base_url="...")'
+        )
+    return (
+        f"{near(model, known)}\n"
         f'name the provider to send any id: Agent("{model}", provider="openai"), or "openai/{model}"'
     )
 
@@ -196,5 +185,5 @@ def _id_in(provider: str, model: str, rest: str) -> str:
 
 def near(word: str, known: Iterable[str]) -> str:
     """A hint at the words that a misspelt one is near to, or ""."""
-    close = difflib.get_close_matches(word.lower(), list(known), n=3, cutoff=0.6)
+    close = difflib.get_close_matches(word.lower(), dict.fromkeys(known), n=3, cutoff=0.6)
     return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""

@@ -41,6 +41,13 @@ def test_doctor_with_a_key(lazybridge):
     assert "host models.example:8443" in lazybridge("doctor", **environment).stdout
 
 
+def test_doctor_takes_the_other_variable_of_a_key(lazybridge):
+    report = json.loads(lazybridge("doctor", "--json", GEMINI_API_KEY=KEY, OPENROUTER_API_KEY=KEY).stdout)
+    assert report["default"] == {"provider": "google", "why": "using google, because GEMINI_API_KEY is set"}
+    row = next(row for row in report["providers"] if row["provider"] == "google")
+    assert (row["key_variable"], row["key_set"], row["usable"]) == ("GEMINI_API_KEY", True, True)
+
+
 def test_doctor_sees_the_local_model(lazybridge, tmp_path):
     model = tmp_path / "tiny.gguf"
     model.write_bytes(b"GGUF")

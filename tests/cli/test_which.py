@@ -97,7 +97,10 @@ def test_a_dated_change_is_the_price_once_its_day_has_come(invoke, frozen):
 
 def test_an_id_that_a_vendor_does_not_serve(invoke):
     rows = rows_of(invoke("which", "gpt-oss-120b"))
-    assert rows["provider"] == "none, no rule knows this id; write openai/gpt-oss-120b"
+    assert (
+        rows["provider"]
+        == "none, no rule knows this id; write cerebras/gpt-oss-120b or groq/openai/gpt-oss-120b or openrouter/openai/gpt-oss-120b or together/openai/gpt-oss-120b"
+    )
     assert rows["price"].startswith("unknown: open weights")
 
 

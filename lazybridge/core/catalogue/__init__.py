@@ -14,7 +14,7 @@ from lazybridge.core.catalogue import registered, tables
 from lazybridge.core.catalogue.rows import STANDARD, STANDARD_TIERS, ModelProfile, Price, Rates, utc
 
 __all__ = [
-    "STANDARD", "STANDARD_TIERS", "ModelProfile", "Price", "Rates", "anywhere", "ids", "profile", "rows", "spellings", "utc", "without_date",
+    "STANDARD", "STANDARD_TIERS", "ModelProfile", "Price", "Rates", "anywhere", "ids", "profile", "rows", "sellers", "spellings", "utc", "without_date",
 ]  # fmt: skip
 
 # `-20251001` (Anthropic), `-2026-03-17` (OpenAI), `@20251001` (Vertex): a dated snapshot of a model shares its row.
@@ -87,3 +87,14 @@ def anywhere(model: str) -> ModelProfile:
         if found.known:
             return found
     return profile("", model)
+
+
+def sellers(model: str) -> Iterator[ModelProfile]:
+    """The rows of a bare id, and of `maker/id`, in every table: those with the id itself first. `id` is as sold there."""
+    wanted = model.lower()
+    exact = {vendor: row for vendor in tables.vendors() if (row := tables.row(vendor, wanted)) is not None}
+    yield from (replace(row, id=model) for row in exact.values())
+    for vendor in tables.vendors():
+        for id in () if vendor in exact else tables.ids(vendor):
+            if id.lower().endswith(f"/{wanted}") and (row := tables.row(vendor, id.lower())) is not None:
+                yield row

@@ -57,8 +57,11 @@ def register_price(
 
 
 def register_model_alias(alias: str, model: str, *, provider: str | None = None) -> None:
-    """Let a name of your own (an Azure deployment) be priced, and known, as a model of the catalogue."""
-    if alias.lower() == model.lower():
+    """Let a name of your own (an Azure deployment) be priced, and known, as a model of the catalogue.
+
+    With a `provider` both may be the same: a deployment that is called as its model is.
+    """
+    if alias.lower() == model.lower() and provider is None:
         raise ValueError(f"{alias!r} cannot be an alias of itself")
     _aliases[_vendor(provider), alias.lower()] = model
 
@@ -71,6 +74,11 @@ def any_price() -> bool:
 def has(vendor: str, model: str) -> bool:
     """Whether a price was registered for this very vendor and model, or for the vendor as a whole."""
     return (name_of(vendor), model.lower()) in _prices or (name_of(vendor), "*") in _prices
+
+
+def named(vendor: str, model: str) -> bool:
+    """Whether somebody said what a name at this vendor stands for, or costs."""
+    return any((place, model.lower()) in _aliases for place in (name_of(vendor), _ANY)) or has(vendor, model)
 
 
 def alias_of(vendor: str, model: str) -> str:
