@@ -36,6 +36,7 @@ ELSEWHERE = {
     "deepseek": ("deepseek-r1",),
     "xai": (),
     "zai": (),
+    "moonshot": (),
     "anthropic": (),
     "perplexity": ("llama-", "pplx-", "r1-"),
 }
@@ -68,9 +69,13 @@ def test_a_makers_bare_ids_go_to_it(vendor: str) -> None:
         ("sonar-pro", "perplexity", "sonar-pro"),
         ("perplexity/kimi-k3", "perplexity", "perplexity/kimi-k3"),
         ("glm-5.3", "zai", "glm-5.3"),
+        ("kimi-k3", "moonshot", "kimi-k3"),
+        ("fireworks/accounts/fireworks/models/glm-5p3", "fireworks", "accounts/fireworks/models/glm-5p3"),
         ("grok", "xai", None),
         ("deepseek", "deepseek", None),
         ("z.ai", "zai", None),
+        ("kimi", "moonshot", None),
+        ("fireworks-ai", "fireworks", None),
     ],
 )
 def test_where_a_compatible_model_goes(model: str, provider: str, sent: str | None) -> None:
@@ -80,7 +85,14 @@ def test_where_a_compatible_model_goes(model: str, provider: str, sent: str | No
 
 
 @pytest.mark.parametrize(
-    "model", ["deepseek-ai/DeepSeek-V3", "deepseek-r1-distill-llama-70b", "zai-org/GLM-4.6", "meta-llama/Llama-3"]
+    "model",
+    [
+        "deepseek-ai/DeepSeek-V3",
+        "deepseek-r1-distill-llama-70b",
+        "zai-org/GLM-4.6",
+        "moonshotai/Kimi-K2-Instruct",
+        "meta-llama/Llama-3",
+    ],
 )
 def test_an_id_that_many_hosts_serve_goes_to_none_by_itself(model: str) -> None:
     with pytest.raises(UnknownModelError):

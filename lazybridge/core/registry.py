@@ -34,7 +34,7 @@ _BUILT_IN: dict[str, tuple[str, str]] = {
         for name, written in (
             ("openrouter", "OpenRouter"), ("deepseek", "DeepSeek"), ("xai", "XAI"), ("together", "Together"),
             ("cerebras", "Cerebras"), ("perplexity", "Perplexity"), ("huggingface", "HuggingFace"), ("zai", "ZAI"),
-            ("ollama", "Ollama"), ("lmstudio", "LMStudio"), ("vllm", "VLLM"), ("llamacpp", "LlamaCpp"), ("litellm", "LiteLLM"),
+            ("fireworks", "Fireworks"), ("moonshot", "Moonshot"), ("ollama", "Ollama"), ("lmstudio", "LMStudio"), ("vllm", "VLLM"), ("llamacpp", "LlamaCpp"), ("litellm", "LiteLLM"),
         )
     },
 }  # fmt: skip
@@ -56,6 +56,8 @@ BUILT_IN_ALIASES: dict[str, str] = {
     "grok": "xai",
     "hf": "huggingface",
     "z.ai": "zai",
+    "fireworks-ai": "fireworks",
+    "kimi": "moonshot",
     "llama.cpp": "llamacpp",
     "azure-openai": "azure",
     "openai-compatible": "compatible",
@@ -70,14 +72,8 @@ _MISTRAL = ("mistral", "ministral", "codestral", "magistral", "devstral", "pixtr
 BUILT_IN_RULES: tuple[Rule, ...] = (
     ("startswith", "claude-", "anthropic"),
     *(("startswith", f"gpt-{digit}", "openai") for digit in range(3, 10)),
-    ("startswith", "gpt-audio-", "openai"),
-    ("startswith", "gpt-daybreak-", "openai"),
-    ("startswith", "chatgpt-", "openai"),
-    ("startswith", "codex-", "openai"),
-    ("startswith", "computer-use-", "openai"),
-    ("startswith", "o1", "openai"),
-    ("startswith", "o3", "openai"),
-    ("startswith", "o4-", "openai"),
+    *(("startswith", f"{word}-", "openai") for word in ("gpt-audio", "gpt-daybreak", "chatgpt", "codex")),
+    *(("startswith", start, "openai") for start in ("computer-use-", "o1", "o3", "o4-")),
     ("startswith", "compound-beta", "groq"),
     *(("startswith", f"{name}-", "mistral") for name in _MISTRAL),
     ("startswith", "gemini-", "google"),
@@ -88,6 +84,8 @@ BUILT_IN_RULES: tuple[Rule, ...] = (
     ("startswith", "grok-", "xai"),
     ("startswith", "sonar", "perplexity"),
     ("startswith", "glm-", "zai"),
+    ("startswith", "kimi-", "moonshot"),
+    ("startswith", "moonshot-", "moonshot"),
 )
 
 
