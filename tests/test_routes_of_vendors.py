@@ -34,10 +34,10 @@ MAKERS = {
     "claude": "anthropic", "gpt-": "openai", "chatgpt-": "openai", "o1": "openai", "o3": "openai", "o4-": "openai", "codex-": "openai",
     "text-embedding-3-": "openai", "text-embedding-ada-": "openai", "text-embedding-00": "google",
     "gemini-": "google", "gemma-": "google", "mistral-": "mistral", "ministral-": "mistral", "codestral-": "mistral", "devstral-": "mistral",
-    "magistral-": "mistral", "pixtral-": "mistral", "grok-": "xai", "deepseek-": "deepseek", "sonar": "perplexity", "glm-": "zai",
+    "magistral-": "mistral", "pixtral-": "mistral", "grok-": "xai", "deepseek-": "deepseek", "sonar": "perplexity", "glm-": "zai", "kimi-": "moonshot", "moonshot-": "moonshot",
 }  # fmt: skip
 # What stands before the slash in the ids of other vendors, where a provider has that name.
-NAMES = {"anthropic", "openai", "google", "mistral", "mistralai", "deepseek", "perplexity", "cerebras", "groq", "x-ai", "z-ai", "together"}  # fmt: skip
+NAMES = {"anthropic", "openai", "google", "mistral", "mistralai", "deepseek", "perplexity", "cerebras", "groq", "fireworks", "x-ai", "z-ai", "together"}  # fmt: skip
 # The ids in a maker's table that others serve, or that have no prefix of their own: the error says what to write.
 TO_NAME = {
     "anthropic": (),
@@ -58,6 +58,7 @@ TO_NAME = {
     "deepseek": ("deepseek-r1",),
     "xai": (),
     "zai": (),
+    "moonshot": (),
     "perplexity": ("llama-", "pplx-", "r1-"),
 }
 NAMED = re.compile(r'Agent\("([^"/]+)/([^"]+)"\)')
@@ -125,7 +126,7 @@ def test_a_bare_id_that_a_user_writes(model: str, provider: str) -> None:
     ("model", "said"),
     [
         ("gpt-oss-120b", 'Agent("groq/openai/gpt-oss-120b")'),
-        ("kimi-k3", 'Agent("openrouter/moonshotai/kimi-k3")'),
+        ("minimax-m3", 'Agent("openrouter/minimax/minimax-m3")'),
         ("llama-3.3-70b-versatile", 'Agent("groq/llama-3.3-70b-versatile")'),
         ("mixtral-8x7b", 'Agent("mistral/mixtral-8x7b")'),
         ("cohere/command-a", 'Agent("openrouter/cohere/command-a")'),
@@ -169,9 +170,13 @@ def test_a_makers_prefix_is_a_whole_word_of_a_bare_id(model: str) -> None:
         ("sonar-pro", "perplexity", "sonar-pro"),
         ("perplexity/kimi-k3", "perplexity", "perplexity/kimi-k3"),
         ("glm-5.3", "zai", "glm-5.3"),
+        ("kimi-k3", "moonshot", "kimi-k3"),
+        ("fireworks/accounts/fireworks/models/glm-5p3", "fireworks", "accounts/fireworks/models/glm-5p3"),
         ("grok", "xai", None),
         ("deepseek", "deepseek", None),
         ("z.ai", "zai", None),
+        ("kimi", "moonshot", None),
+        ("fireworks-ai", "fireworks", None),
     ],
 )
 def test_where_a_compatible_model_goes(model: str, provider: str, sent: str | None) -> None:
@@ -181,7 +186,14 @@ def test_where_a_compatible_model_goes(model: str, provider: str, sent: str | No
 
 
 @pytest.mark.parametrize(
-    "model", ["deepseek-ai/DeepSeek-V3", "deepseek-r1-distill-llama-70b", "zai-org/GLM-4.6", "meta-llama/Llama-3"]
+    "model",
+    [
+        "deepseek-ai/DeepSeek-V3",
+        "deepseek-r1-distill-llama-70b",
+        "zai-org/GLM-4.6",
+        "moonshotai/Kimi-K2-Instruct",
+        "meta-llama/Llama-3",
+    ],
 )
 def test_an_id_that_many_hosts_serve_goes_to_none_by_itself(model: str) -> None:
     with pytest.raises(UnknownModelError):

@@ -47,6 +47,7 @@ BUILT_IN_RULES: tuple[Rule, ...] = (
     ("startswith", "grok-", "xai"),
     ("startswith", "sonar", "perplexity"),
     ("startswith", "glm-", "zai"),
+    *(("startswith", f"{name}-", "moonshot") for name in ("kimi", "moonshot")),
 )
 
 

@@ -34,7 +34,7 @@ _BUILT_IN: dict[str, tuple[str, str]] = {
         for name, written in (
             ("openrouter", "OpenRouter"), ("deepseek", "DeepSeek"), ("xai", "XAI"), ("together", "Together"),
             ("cerebras", "Cerebras"), ("perplexity", "Perplexity"), ("huggingface", "HuggingFace"), ("zai", "ZAI"),
-            ("ollama", "Ollama"), ("lmstudio", "LMStudio"), ("vllm", "VLLM"), ("llamacpp", "LlamaCpp"), ("litellm", "LiteLLM"),
+            ("fireworks", "Fireworks"), ("moonshot", "Moonshot"), ("ollama", "Ollama"), ("lmstudio", "LMStudio"), ("vllm", "VLLM"), ("llamacpp", "LlamaCpp"), ("litellm", "LiteLLM"),
         )
     },
 }  # fmt: skip
@@ -56,6 +56,8 @@ BUILT_IN_ALIASES: dict[str, str] = {
     "grok": "xai",
     "hf": "huggingface",
     "z.ai": "zai",
+    "fireworks-ai": "fireworks",
+    "kimi": "moonshot",
     "llama.cpp": "llamacpp",
     "azure-openai": "azure",
     "openai-compatible": "compatible",

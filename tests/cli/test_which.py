@@ -99,7 +99,7 @@ def test_an_id_that_a_vendor_does_not_serve(invoke):
     rows = rows_of(invoke("which", "gpt-oss-120b"))
     assert (
         rows["provider"]
-        == "none, no rule knows this id; write cerebras/gpt-oss-120b or groq/openai/gpt-oss-120b or openrouter/openai/gpt-oss-120b or together/openai/gpt-oss-120b"
+        == "none, no rule knows this id; write cerebras/gpt-oss-120b or fireworks/accounts/fireworks/models/gpt-oss-120b or groq/openai/gpt-oss-120b or openrouter/openai/gpt-oss-120b"
     )
     assert rows["price"].startswith("unknown: open weights")
 

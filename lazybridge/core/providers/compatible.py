@@ -100,6 +100,29 @@ class ZAIProvider(OpenAICompatibleProvider):
     _TIER_ALIASES = {"top": "glm-5.3", "expensive": "glm-5.3", "medium": "glm-5.3", "cheap": "glm-5.3-flashx", "super_cheap": "glm-5.3-flash"}  # fmt: skip
 
 
+class FireworksProvider(OpenAICompatibleProvider):
+    """Fireworks' open models, by the ids `accounts/fireworks/models/name`."""
+
+    # https://docs.fireworks.ai/api-reference/post-chatcompletions (audio and documents are no parts of its messages);
+    # https://docs.fireworks.ai/guides/reasoning
+    name, key_variable, url_variable = "fireworks", "FIREWORKS_API_KEY", "FIREWORKS_BASE_URL"
+    url, apis, needs_key = "https://api.fireworks.ai/inference/v1", ("chat",), True
+    default_model = "accounts/fireworks/models/gpt-oss-120b"
+    dialect = ChatWire(max_tokens_field="max_tokens", reasoning_fields=("reasoning_content",), left_out=_OPENAIS, refused_media=("audio", "document"))  # fmt: skip
+
+
+class MoonshotProvider(OpenAICompatibleProvider):
+    """Moonshot's Kimi, which thinks on its own; `effort` sets how long from Kimi K3 on."""
+
+    # https://platform.kimi.ai/docs/api/chat; https://platform.kimi.ai/docs/guide/use-thinking-effort; requests and answers
+    # that Vercel recorded, https://github.com/vercel/ai packages/moonshotai
+    name, key_variable, url_variable = "moonshot", "MOONSHOT_API_KEY", "MOONSHOT_BASE_URL"
+    url, apis, needs_key, default_model = "https://api.moonshot.ai/v1", ("chat",), True, "kimi-k3.1-pro"
+    dialect = ChatWire(efforts=("low", "high", "max"), reasoning_fields=("reasoning_content",), left_out=_OPENAIS, refused_media=("audio", "document"))  # fmt: skip
+    _TIER_ALIASES = {"top": "kimi-k3.1-pro", "expensive": "kimi-k3.1-pro", "medium": "kimi-k3.1-pro", "cheap": "kimi-k2.6", "super_cheap": "kimi-k2.6"}  # fmt: skip
+    _FALLBACKS = {"kimi-k3.1-pro": ["kimi-k3"]}
+
+
 class OllamaProvider(OpenAICompatibleProvider):
     """Ollama on this machine."""
 
