@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from lazybridge.core import catalogue, pricing
@@ -34,7 +35,9 @@ def priced_profile(provider: BaseProvider, model: str) -> catalogue.ModelProfile
     name = provider.registered_name()
     vendor = provider.vendor_name()
     row = catalogue.profile(vendor, model) if provider._adjusts_itself else catalogue.ModelProfile(model, name)
-    if name == vendor and provider._adjusts_itself:
+    if provider._unpriced is not None:
+        row = replace(row, prices=None, unpriced=provider._unpriced)
+    elif name == vendor and provider._adjusts_itself:
         return row
     return registered.priced(row, name, tuple(catalogue.spellings(name, model)))
 
