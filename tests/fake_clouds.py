@@ -60,8 +60,8 @@ def signature(
 def frame(headers: Mapping[str, str], payload: bytes) -> bytes:
     """One message of an event stream; every header is a text (type 7)."""
     head = b"".join(
-        bytes([len(name)]) + name.encode() + b"\x07" + struct.pack(">H", len(value)) + value.encode()
-        for name, value in headers.items()
+        bytes([len(name)]) + name + b"\x07" + struct.pack(">H", len(value)) + value
+        for name, value in ((name.encode(), value.encode()) for name, value in headers.items())
     )
     prelude = struct.pack(">II", len(head) + len(payload) + 16, len(head))
     message = prelude + struct.pack(">I", zlib.crc32(prelude)) + head + payload

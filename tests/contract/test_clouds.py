@@ -44,7 +44,7 @@ CLOUDS = {
     "bedrock-mantle": Cloud("bedrock", "anthropic.claude-opus-4-8", "/anthropic", AWS),
     "bedrock-mantle-key": Cloud(
         "bedrock", "anthropic.claude-opus-4-8", "/anthropic", {**AWS, "api_key": "bedrock-api-key"}
-    ),  # fmt: skip
+    ),
     "bedrock-openai": Cloud("bedrock", "openai.gpt-6-luna", "/openai/v1", {**AWS, "api": "responses"}),
     "bedrock-openai-chat": Cloud("bedrock", "openai.gpt-oss-120b-1:0", "/openai/v1", {**AWS, "api": "chat"}),
     "vertex": Cloud(

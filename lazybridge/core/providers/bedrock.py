@@ -59,14 +59,8 @@ class BedrockProvider(AnthropicSDK):
                 offered = " or ".join(f'{option}="{word}"' for word in known)
                 raise ConfigurationError(f"BedrockProvider has no {option} {value!r}\nwrite {offered}")
         self.profile, self.api, self.endpoint = profile, api, endpoint
+        self.region = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ""
         super()._init_client(**kwargs)
-        found = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or self._chain()[1]
-        if not found:
-            raise ConfigurationError(
-                "BedrockProvider has no region: AWS_REGION is not set\n"
-                'set AWS_REGION in the environment, or pass region="us-east-1"'
-            )
-        self.region = found
 
     @classmethod
     def _options(cls) -> tuple[str, ...]:
@@ -78,8 +72,14 @@ class BedrockProvider(AnthropicSDK):
             raise ConfigurationError(
                 f"BedrockProvider has a profile and an API key\nleave out profile=, or api_key= and {self.key_variable}"
             )
+        self.region = self.region or self._chain(credentials=False) or ""
+        if not self.region:
+            raise ConfigurationError(
+                "BedrockProvider has no region: AWS_REGION is not set\n"
+                'set AWS_REGION in the environment, or pass region="us-east-1"'
+            )
         in_environment = os.environ.get("AWS_ACCESS_KEY_ID") and os.environ.get("AWS_SECRET_ACCESS_KEY")
-        if not (key or (in_environment and not self.profile) or self._chain()[0]):
+        if not (key or (in_environment and not self.profile) or self._chain(credentials=True)):
             raise ConfigurationError(
                 "BedrockProvider found no AWS credentials\n"
                 f"set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE or {self.key_variable} in the "
@@ -87,14 +87,14 @@ class BedrockProvider(AnthropicSDK):
             )
         return True
 
-    def _chain(self) -> tuple[bool, str | None]:
-        """Whether the AWS chain has credentials (on EC2 it asks the machine's metadata), and the profile's region."""
+    def _chain(self, *, credentials: bool) -> Any:
+        """What botocore finds: the credentials (at last it asks the machine's metadata, over HTTP), or the region."""
         from botocore.exceptions import BotoCoreError
         from botocore.session import Session
 
         session = Session(profile=self.profile)
         try:
-            return session.get_credentials() is not None, session.get_config_variable("region")
+            return session.get_credentials() if credentials else session.get_config_variable("region")
         except BotoCoreError as exc:  # a profile that is not there, or half of one
             raise ConfigurationError(f'BedrockProvider: {exc}\ncheck AWS_PROFILE, or pass profile="..."') from exc
 

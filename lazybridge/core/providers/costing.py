@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from lazybridge.core import catalogue, pricing
-from lazybridge.core.catalogue import registered
+from lazybridge.core.catalogue import registered, tables
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.receipt import FREE, Receipt, stated, unknown
 from lazybridge.core.usage import UsageStats
@@ -39,7 +39,7 @@ def priced_profile(provider: BaseProvider, model: str) -> catalogue.ModelProfile
         row = replace(row, prices=None, unpriced=provider._unpriced)
     elif name == vendor and provider._adjusts_itself:
         return row
-    return registered.priced(row, name, tuple(catalogue.spellings(name, model)))
+    return registered.priced(row, tables.name_of(name), tuple(catalogue.spellings(name, model)))
 
 
 def computes(provider: BaseProvider) -> bool:

@@ -24,7 +24,7 @@ class VertexProvider(AnthropicSDK):
     google-auth) or `access_token=`. Gemini on Vertex AI is GoogleProvider's."""
 
     name = "vertex"
-    key_variable = "GOOGLE_APPLICATION_CREDENTIALS"
+    key_variable = ""
     url_variable = "ANTHROPIC_VERTEX_BASE_URL"
     request_id_header = "request-id"
 
