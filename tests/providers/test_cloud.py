@@ -198,6 +198,22 @@ def test_a_profile_has_keys_and_a_region(
         assert request.signed_by()["Signature"] == request.expected_signature(SECRET_KEY)
 
 
+@pytest.mark.parametrize("model", [RUNTIME, MANTLE, OPEN])
+def test_keys_that_change_in_the_environment_are_seen(
+    model: str, keys: None, vendor: CloudVendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer(BedrockProvider(base_url=vendor.url), asking(model), "complete")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDNEW")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", TOKEN)
+    answer(BedrockProvider(base_url=vendor.url), asking(model), "complete")
+    before, after = vendor.received
+    assert [request.signed_by()["Credential"].partition("/")[0] for request in (before, after)] == [
+        ACCESS_KEY,
+        "AKIDNEW",
+    ]
+    assert [request.headers.get("x-amz-security-token") for request in (before, after)] == [None, TOKEN]
+
+
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("model", [RUNTIME, MANTLE, OPEN])
 def test_an_api_key_of_bedrocks_signs_nothing(

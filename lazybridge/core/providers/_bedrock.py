@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
@@ -34,9 +34,10 @@ class Settings:
 
     region: str
     profile: str | None
-    api_key: str | None
     base_url: str | None
     endpoint: str | None
+    api_key: str | None = field(repr=False)
+    keys: tuple[str, str, str | None] | None = field(repr=False)
 
 
 class BedrockClients:
@@ -79,7 +80,11 @@ class BedrockClients:
 
         name = "AnthropicBedrock" if endpoint == RUNTIME else "AnthropicBedrockMantle"
         make = getattr(anthropic, f"Async{name}" if self._asynchronous else name)
+        access_key, secret_key, session_token = self._settings.keys or (None, None, None)
         return make(
+            aws_access_key=access_key,
+            aws_secret_key=secret_key,
+            aws_session_token=session_token,
             aws_region=self._settings.region,
             aws_profile=self._settings.profile,
             api_key=self._settings.api_key,
@@ -92,11 +97,15 @@ class BedrockClients:
         import openai
         from openai.providers import bedrock
 
+        access_key, secret_key, session_token = self._settings.keys or (None, None, None)
         given = {"api_key": self._settings.api_key, "base_url": self._settings.base_url}
         provider = bedrock(
             endpoint=endpoint,  # type: ignore[arg-type]
             region=self._settings.region,
             profile=self._settings.profile,
+            access_key_id=access_key,
+            secret_access_key=secret_key,
+            session_token=session_token,
             **{name: value for name, value in given.items() if value is not None},  # type: ignore[arg-type]
         )
         make: Any = openai.AsyncOpenAI if self._asynchronous else openai.OpenAI

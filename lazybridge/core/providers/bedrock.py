@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lazybridge.core.errors import ConfigurationError
+from lazybridge.core.errors.secrets import Secret
 from lazybridge.core.providers._anthropic_sdk import AnthropicSDK
 from lazybridge.core.providers._bedrock import MANTLE, RUNTIME, BedrockClients, Settings
 from lazybridge.core.providers._clients import installed
@@ -78,14 +79,22 @@ class BedrockProvider(AnthropicSDK):
                 "BedrockProvider has no region: AWS_REGION is not set\n"
                 'set AWS_REGION in the environment, or pass region="us-east-1"'
             )
-        in_environment = os.environ.get("AWS_ACCESS_KEY_ID") and os.environ.get("AWS_SECRET_ACCESS_KEY")
-        if not (key or (in_environment and not self.profile) or self._chain(credentials=True)):
+        if not (key or self._keys() or self._chain(credentials=True)):
             raise ConfigurationError(
                 "BedrockProvider found no AWS credentials\n"
                 f"set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE or {self.key_variable} in the "
                 'environment, or pass profile="..." or api_key="..."'
             )
         return True
+
+    def _keys(self) -> tuple[str, str, str | None] | None:
+        """The keys of the environment, which come first in the chain. The anthropic SDK looks for credentials once in a
+        process and region, so keys that change there are seen only where it is handed them."""
+        if self.profile or self.api_key or self._environment_key():
+            return None
+        key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+        token = os.environ.get("AWS_SESSION_TOKEN") or os.environ.get("AWS_SECURITY_TOKEN")
+        return (Secret(key), Secret(secret), Secret(token) if token else None) if key and secret else None
 
     def _chain(self, *, credentials: bool) -> Any:
         """What botocore finds: the credentials (at last it asks the machine's metadata, over HTTP), or the region."""
@@ -102,7 +111,7 @@ class BedrockProvider(AnthropicSDK):
         return _WIRES[self.api or ("messages" if _ANTHROPICS.search(self._resolve_model(request)) else "chat")]
 
     def _make_client(self, asynchronous: bool) -> Any:
-        settings = Settings(self.region, self.profile, self.api_key, self.base_url, self.endpoint)
+        settings = Settings(self.region, self.profile, self.base_url, self.endpoint, self.api_key, self._keys())
         return BedrockClients(settings, asynchronous)
 
     def _stream_class(self, asynchronous: bool) -> str:
