@@ -238,6 +238,27 @@ def test_no_other_vendors_key_goes_to_aws(
     assert "anothers-secret" not in str(vendor.received)
 
 
+def test_botocores_own_client_asks_the_same_and_reads_the_frames(keys: None, vendor: CloudVendor) -> None:
+    import boto3
+
+    client = boto3.client("bedrock-runtime", region_name="eu-west-1", endpoint_url=vendor.url)
+    provider = BedrockProvider(base_url=vendor.url)
+    for way in ("complete", "stream"):
+        answer(provider, asking(ARN), way)
+    bodies = [request.body for request in vendor.received]
+    whole = client.invoke_model(modelId=ARN, body=bodies[0])["body"].read()
+    stream = client.invoke_model_with_response_stream(modelId=ARN, body=bodies[1])["body"]
+    client.close()
+    assert json.loads(whole)["content"][0]["text"] == TEXT
+    events = [json.loads(event["chunk"]["bytes"]) for event in stream]
+    assert "".join(event["delta"].get("text", "") for event in events if event["type"] == "content_block_delta") == TEXT
+    ours, theirs = vendor.received[:2], vendor.received[2:]
+    assert [unquote(request.path) for request in ours] == [unquote(request.path) for request in theirs]
+    for request in theirs:
+        assert request.signed_by()["Credential"].split("/")[2:] == ["eu-west-1", "bedrock", "aws4_request"]
+        assert request.signed_by()["Signature"] == request.expected_signature(SECRET_KEY)
+
+
 # --- what is asked ----------------------------------------------------------------------------------------------------
 
 
@@ -638,6 +659,12 @@ def test_vertex_has_the_model_in_the_url(way: str, vendor: CloudVendor) -> None:
     assert "model" not in body
     assert body["anthropic_version"]
     assert body.get("stream", False) == ("stream" in way)
+
+
+def test_vertex_is_sent_the_version_that_the_caller_names(vendor: CloudVendor) -> None:
+    asked = asking("claude-opus-4-8", extra_body={"anthropic_version": "vertex-2023-10-16"})
+    answer(on_vertex(vendor), asked, "complete")
+    assert json.loads(vendor.received[0].body)["anthropic_version"] == "vertex-2023-10-16"
 
 
 def test_vertex_takes_credentials_of_google_auth_and_the_sdks_variables(

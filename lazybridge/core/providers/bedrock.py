@@ -25,8 +25,8 @@ _WIRES: dict[str, Wire] = {
     "responses": ResponsesWire(vendor="bedrock"),
 }
 _ENDPOINTS = (MANTLE, RUNTIME)
-# An id names the maker of its model, after the region of an inference profile or in the last part of an ARN:
-# https://docs.aws.amazon.com/bedrock/latest/userguide/models-supported.html, read 2026-11-22.
+# An id names the maker of its model, after the region of an inference profile or in the last part of an ARN: the pattern
+# of `InvokeModelIdentifier` in botocore 1.44.5 `data/bedrock-runtime`, and the ids of genai-prices 0.2.3, read 2026-11-22.
 _ANTHROPICS = re.compile(r"(?:^|[./])anthropic\.", re.IGNORECASE)
 
 
