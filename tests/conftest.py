@@ -43,10 +43,13 @@ def clean_tables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             if hasattr(table, name):
                 monkeypatch.setattr(table, name, dict(getattr(table, name)))
     for name in list(os.environ):
-        vendors = ("LAZYBRIDGE_", "FAL_", "GROQ_", "OPENAI_", "AZURE_OPENAI_", "LITELLM_PROXY_", "HF_TOKEN")
+        vendors = ("LAZYBRIDGE_", "FAL_", "GROQ_", "OPENAI_", "AZURE_OPENAI_", "LITELLM_PROXY_", "HF_TOKEN", "AWS_")
         if name.endswith(("_API_KEY", "_AUTH_TOKEN", "_BASE_URL")) or name.startswith(vendors):
             monkeypatch.delenv(name)
     monkeypatch.setenv("ANTHROPIC_CONFIG_DIR", str(tmp_path / "no-profiles"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "no-profiles"))
 
 
 @pytest.fixture

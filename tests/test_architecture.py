@@ -43,7 +43,7 @@ CEILINGS = {
     "core/types.py": 400, "core/content.py": 250, "core/registry.py": 200, "core/retry.py": 200, "core/structured.py": 250,
     "core/pricing.py": 250, "core/providers/base.py": 300, "core/providers/_sdk.py": 300, "core/providers/openai.py": 150,
     "core/providers/anthropic.py": 150, "core/providers/groq.py": 150, "core/providers/fal.py": 150,
-    "core/providers/compatible.py": 300, "core/providers/cloud.py": 200,
+    "core/providers/compatible.py": 300, "core/providers/azure.py": 100,
     "core/providers/google.py": 150,
 }  # fmt: skip
 USUAL_CEILINGS = {

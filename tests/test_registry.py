@@ -66,7 +66,7 @@ def test_where_a_model_goes(model: str, provider: str, sent: str | None) -> None
     [
         "gpt-oss-20b",
         "qwen/qwen3.8-27b",
-        "bedrock/anthropic.claude-opus-4-5",
+        "elsewhere/anthropic.claude-opus-4-5",
         "my-gpt-4-finetune",
         "someone/claude-like",
         "gptfoo",

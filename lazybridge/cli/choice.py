@@ -30,7 +30,7 @@ def facts(cls: type[BaseProvider]) -> ProviderFacts:
     """The facts of a provider class; no SDK is imported. `problem` says why it cannot be built, None where it can."""
     name = cls.registered_name()
     sdk = getattr(cls, "sdk", None)
-    key_variable, url_variable = getattr(cls, "key_variable", None), getattr(cls, "url_variable", None)
+    key_variable, url_variable = getattr(cls, "key_variable", None) or None, getattr(cls, "url_variable", None)
     for other in getattr(cls, "other_key_variables", ()):
         key_variable = other if os.environ.get(other) and not os.environ.get(str(key_variable)) else key_variable
     return ProviderFacts(

@@ -27,7 +27,8 @@ _BUILT_IN: dict[str, tuple[str, str]] = {
     "fal": ("lazybridge.core.providers.fal", "FalProvider"),
     "google": ("lazybridge.core.providers.google", "GoogleProvider"),
     "local": ("lazybridge.core.providers.local", "LocalProvider"),
-    "azure": ("lazybridge.core.providers.cloud", "AzureProvider"),
+    "azure": ("lazybridge.core.providers.azure", "AzureProvider"),
+    "bedrock": ("lazybridge.core.providers.bedrock", "BedrockProvider"), "vertex": ("lazybridge.core.providers.vertex", "VertexProvider"),
     "compatible": ("lazybridge.core.providers.openai_compatible", "OpenAICompatibleProvider"),
     **{
         name: ("lazybridge.core.providers.compatible", f"{written}Provider")

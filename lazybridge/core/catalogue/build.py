@@ -15,6 +15,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from lazybridge.core.catalogue import without_date
 from lazybridge.core.catalogue.reference import VENDORS, Row, rows
 
 HERE = Path(__file__).parent
@@ -23,6 +24,13 @@ SELLS = {
     "azure": ["openai", "anthropic", "deepseek", "xai", "moonshot"],
     "google": ["anthropic"],
 }
+# A vendor that hosts other vendors' models at prices of its own: what stands before the maker's id, by maker. All but
+# prices and dates is a fact about the model, which its maker knows.
+HOSTS = {
+    "bedrock": {"anthropic": "anthropic.", "openai": "openai."},
+    "google": {"anthropic": ""},
+}
+_THE_SELLERS = frozenset({"prices", "aliases", "unpriced", "us_factor", "searches_billed", "retires", "replacement"})
 # Google's price page has one line for text, image, video and audio where it has none for audio alone
 # (https://ai.google.dev/gemini-api/docs/pricing, read 2026-11-22).
 HEARS_AT_THE_PRICE_OF_TEXT = {"google": "gemini-"}
@@ -60,6 +68,9 @@ def tables() -> dict[str, dict[str, Any]]:
             for period in (period for periods in row.get("prices", {}).values() for period in periods):
                 for rates in (period["rates"], *(rates for _, rates in period.get("above", ()))):
                     _hear(rates)
+    for host, prefixes in HOSTS.items():
+        for maker, prefix in prefixes.items():
+            _host(made[host], made[maker], prefix)
     source = f"{reference['package']} {reference['version']}"
     return {
         vendor: {
@@ -70,6 +81,14 @@ def tables() -> dict[str, dict[str, Any]]:
         }
         for vendor, models in sorted(made.items())
     }
+
+
+def _host(models: dict[str, Row], makers: dict[str, Row], prefix: str) -> None:
+    named = {alias: row for row in makers.values() for alias in row.get("aliases", ())} | makers
+    for id, row in models.items():
+        _, found, own = id.rpartition(prefix) if prefix else ("", "every id", id)
+        facts = (named.get(own) or named.get(without_date(own)) or {}) if found else {}
+        row |= {name: value for name, value in facts.items() if name not in _THE_SELLERS and name not in row}
 
 
 def _hear(rates: dict[str, str]) -> None:

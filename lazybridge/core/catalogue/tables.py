@@ -26,9 +26,10 @@ _OTHER_NAMES = {
     "mistralai": "mistral",
     "moonshotai": "moonshot",
     "togetherai": "together",
-    "vertex": "google",
-    "vertexai": "google",
+    "vertexai": "vertex",
 }
+# A provider whose own models are a part of another's table, and where the ids of those begin; the rest is sold as well.
+_PART_OF = {"vertex": ("google", "claude-")}
 _before: dict[str, dict[str, Any]] = {}
 _behind: dict[str, dict[str, Any]] = {}
 _version = 0
@@ -48,7 +49,7 @@ def vendors() -> tuple[str, ...]:
 
 def is_vendor(name: str) -> bool:
     """Whether there is a table under this name."""
-    return name_of(name) in vendors()
+    return name_of(name) in vendors() or name_of(name) in _PART_OF
 
 
 def origin() -> dict[str, str]:
@@ -80,6 +81,7 @@ def _changed() -> None:
     _version += 1
     _places.cache_clear()
     _merged.cache_clear()
+    _part.cache_clear()
     _rows.clear()
 
 
@@ -117,7 +119,17 @@ def _places(vendor: str) -> dict[str, str]:
 
 
 def _table(vendor: str) -> dict[str, Any]:
+    if vendor in _PART_OF:
+        return _part(vendor)
     return _merged(vendor) if vendor in _before or vendor in _behind else _shipped(vendor)
+
+
+@cache
+def _part(vendor: str) -> dict[str, Any]:
+    whole, start = _PART_OF[vendor]
+    table = _table(whole)
+    models = {id: row for id, row in table["models"].items() if id.startswith(start)}
+    return {**table, "sells": [whole, *table["sells"]], "models": models}
 
 
 @cache

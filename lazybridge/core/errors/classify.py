@@ -15,15 +15,15 @@ from lazybridge.core.errors.words import BY_MESSAGE_PREFIX, BY_STATUS, BY_WORD, 
 _CLASSES: dict[ErrorKind, type[ProviderError]] = {cls.kind: cls for cls in ProviderError.__subclasses__()}
 
 _TIMEOUT_CLASSES = frozenset({"TimeoutException", "APITimeoutError", "ConnectTimeout", "ReadTimeout"})
-# google-auth found no credentials, or could not renew them.
-_AUTHENTICATION_CLASSES = frozenset({"DefaultCredentialsError", "RefreshError"})
-_CONNECTION_CLASSES = frozenset({"gaierror", "herror", "SSLError", "URLError"})
+# google-auth, or botocore, found no credentials, or could not renew them.
+_AUTHENTICATION_CLASSES = frozenset({"DefaultCredentialsError", "RefreshError", "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "SSOError", "TokenRetrievalError"})  # fmt: skip
+_CONNECTION_CLASSES = frozenset({"gaierror", "herror", "SSLError", "URLError", "APIConnectionError", "TransportError"})
 _CONNECTION_ERRNOS = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
 # Failures before a byte of the request was on the wire.
 _UNSENT_CLASSES = frozenset(
     {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "ConnectionRefusedError", "gaierror"}
 )
-_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "mistral-correlation-id")
+_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "mistral-correlation-id", "x-amzn-requestid")
 _TRANSPORT_MODULES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "requests", "urllib3"})
 
 
@@ -47,7 +47,8 @@ def from_exception(
     status = _status(exc)
     headers = _headers(exc)
     body = _error_body(exc)
-    words = [word for word in (*_words_of(body), getattr(exc, "code", None)) if isinstance(word, str)]
+    aws = headers.get("x-amzn-errortype", "").partition(":")[0] or None
+    words = [word for word in (*_words_of(body), getattr(exc, "code", None), aws) if isinstance(word, str)]
     message = _text(body.get("message")) or str(exc) or type(exc).__name__
     kind = _kind(exc, status, words, message)
     found = (*secrets_of(exc), *known)
@@ -155,8 +156,6 @@ def _kind_of_class(exc: BaseException) -> ErrorKind | None:
         return "timeout"
     if _AUTHENTICATION_CLASSES.intersection(names):
         return "authentication"
-    if "APIConnectionError" in names or "TransportError" in names:
-        return "connection"
     if isinstance(exc, ConnectionError) or _CONNECTION_CLASSES.intersection(names):
         return "connection"
     if isinstance(exc, OSError) and exc.errno in _CONNECTION_ERRNOS:

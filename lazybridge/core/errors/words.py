@@ -15,6 +15,7 @@ BY_STATUS: dict[int, ErrorKind] = {
     413: "invalid_request",
     415: "invalid_request",
     422: "invalid_request",
+    424: "server",  # Bedrock: the model failed
     429: "rate_limit",
     498: "overloaded",  # Groq has no capacity at the flex tier: https://console.groq.com/docs/flex-processing
     503: "overloaded",
@@ -76,6 +77,27 @@ BY_WORD: dict[str, ErrorKind] = {
     "out_of_range": "invalid_request",
     "internal": "server",
     "server_error": "server",
+    # AWS's, in the header `x-amzn-errortype` and in the frames of a stream: botocore 1.44.5 `data/bedrock-runtime`,
+    # https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html and
+    # https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html, read 2026-11-22.
+    "unrecognizedclientexception": "authentication",
+    "invalidclienttokenid": "authentication",
+    "invalidsignatureexception": "authentication",
+    "incompletesignature": "authentication",
+    "missingauthenticationtokenexception": "authentication",
+    "expiredtokenexception": "authentication",
+    "requestexpired": "authentication",
+    "accessdeniedexception": "permission",
+    "resourcenotfoundexception": "not_found",
+    "throttlingexception": "rate_limit",
+    "servicequotaexceededexception": "rate_limit",
+    "modelnotreadyexception": "overloaded",
+    "serviceunavailableexception": "overloaded",
+    "modeltimeoutexception": "timeout",
+    "validationexception": "invalid_request",
+    "internalserverexception": "server",
+    "modelerrorexception": "server",
+    "modelstreamerrorexception": "server",
 }
 
 # Groq refuses what its model wrote, not what was asked (recorded 400 bodies, with `failed_generation`): another sample
@@ -89,5 +111,7 @@ BY_MESSAGE_PREFIX: tuple[tuple[str, ErrorKind], ...] = (
     ("input length and `max_tokens` exceed context limit", "context_length"),
     # Google's: recorded 400 bodies ("The input token count (1250074) exceeds the maximum number of tokens allowed (1048576).").
     ("The input token count", "context_length"),
+    # Bedrock's, as its users quote it.
+    ("Input is too long for requested model", "context_length"),
     ("Your credit balance is too low", "quota"),
 )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lazybridge.core.providers._anthropic_sdk import AnthropicSDK
 from lazybridge.core.providers._clients import async_http_client, http_client
-from lazybridge.core.providers._sdk import SDKProvider
 from lazybridge.core.types import CompletionRequest, NativeTool
 from lazybridge.core.wire import Wire
 from lazybridge.core.wire.endpoints.models import ModelListEndpoint
@@ -28,11 +27,10 @@ _OTHER_CREDENTIALS = (
 _COUNTED = frozenset({"model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control", "speed"})  # fmt: skip
 
 
-class AnthropicProvider(SDKProvider):
+class AnthropicProvider(AnthropicSDK):
     """Anthropic's models, over the Messages API."""
 
     name = "anthropic"
-    sdk = "anthropic"
     key_variable = "ANTHROPIC_API_KEY"
     url_variable = "ANTHROPIC_BASE_URL"
     request_id_header = "request-id"
@@ -61,10 +59,6 @@ class AnthropicProvider(SDKProvider):
     def _has_credentials(self) -> bool:
         return super()._has_credentials() or _finds_credentials()
 
-    def get_default_max_tokens(self, model: str | None = None) -> int:
-        """The model's own output limit; the API wants a number, so a model the catalogue lacks gets a usual one."""
-        return self._row(model).max_output_tokens or MessagesWire.default_max_tokens
-
     def _wire(self, request: CompletionRequest) -> Wire:
         return MessagesWire()
 
@@ -77,17 +71,6 @@ class AnthropicProvider(SDKProvider):
         if asynchronous:
             return anthropic.AsyncAnthropic(http_client=async_http_client(anthropic.DefaultAioHttpClient), **options)
         return anthropic.Anthropic(http_client=http_client(), **options)
-
-    def _stream_class(self, asynchronous: bool) -> Any:
-        import anthropic
-
-        return anthropic.AsyncStream[object] if asynchronous else anthropic.Stream[object]
-
-    @classmethod
-    def _build_raw(cls, raw: Mapping[str, Any], wire: Wire) -> Any:
-        from anthropic.types import Message
-
-        return Message.construct(**raw)
 
 
 def _finds_credentials() -> bool:

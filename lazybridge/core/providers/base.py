@@ -39,6 +39,7 @@ class BaseProvider(ABC):
     name: ClassVar[str] = ""
     _adjusts_itself: ClassVar[bool] = False
     _free: bool = False
+    _unpriced: str | None = None  # why the catalogue's prices do not hold for what this provider asks
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from lazybridge.core import catalogue, pricing
-from lazybridge.core.catalogue import registered
+from lazybridge.core.catalogue import registered, tables
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.receipt import FREE, Receipt, stated, unknown
 from lazybridge.core.usage import UsageStats
@@ -34,9 +35,11 @@ def priced_profile(provider: BaseProvider, model: str) -> catalogue.ModelProfile
     name = provider.registered_name()
     vendor = provider.vendor_name()
     row = catalogue.profile(vendor, model) if provider._adjusts_itself else catalogue.ModelProfile(model, name)
-    if name == vendor and provider._adjusts_itself:
+    if provider._unpriced is not None:
+        row = replace(row, prices=None, unpriced=provider._unpriced)
+    elif name == vendor and provider._adjusts_itself:
         return row
-    return registered.priced(row, name, tuple(catalogue.spellings(name, model)))
+    return registered.priced(row, tables.name_of(name), tuple(catalogue.spellings(name, model)))
 
 
 def computes(provider: BaseProvider) -> bool:

@@ -1,4 +1,4 @@
-"""Clouds that serve other vendors' models, through the SDKs' own clients for them: Azure OpenAI."""
+"""Azure OpenAI, through the openai SDK."""
 
 from __future__ import annotations
 
