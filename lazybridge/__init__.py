@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from lazybridge.agent import Agent, AgentStream
     from lazybridge.budget import Budget
     from lazybridge.core.catalogue.registered import register_model_alias, register_price
-    from lazybridge.core.content import AudioContent, DocumentContent, ImageContent, TextContent
+    from lazybridge.core.content import AudioContent, DocumentContent, ImageContent, TextContent, TokenLogprob
+    from lazybridge.core.content import VideoContent
     from lazybridge.core.errors import (
         BudgetExceeded,
         ConfigurationError,
@@ -38,8 +39,8 @@ __all__ = [
     "Agent", "AgentStream", "Attempt", "AudioContent", "Budget", "BudgetExceeded", "CompletionRequest", "CompletionResponse", "ConfigurationError",
     "DocumentContent", "Envelope", "EnvelopeMetadata", "ErrorInfo", "Estimate", "ImageContent", "LLMEngine", "LazyBridgeError", "Ledger",
     "Line", "Message", "NativeTool", "ProviderError", "Receipt", "StreamChunk", "StreamTruncated", "StructuredOutputError", "TextContent",
-    "Tool", "ToolCall", "ToolDefinition", "ToolLoopError", "UnknownModelError", "UnsupportedFeatureError",
-    "UnsupportedNativeToolError", "UsageStats", "price", "register_model_alias", "register_price",
+    "TokenLogprob", "Tool", "ToolCall", "ToolDefinition", "ToolLoopError", "UnknownModelError", "UnsupportedFeatureError",
+    "UnsupportedNativeToolError", "UsageStats", "VideoContent", "price", "register_model_alias", "register_price",
     "register_tier", "update_prices",
 ]
 # fmt: on
@@ -58,7 +59,7 @@ _HOME_OF = {
     **dict.fromkeys(("Line", "Receipt"), "core.receipt"),
     **dict.fromkeys(("register_model_alias", "register_price"), "core.catalogue.registered"),
     **dict.fromkeys(("Attempt", "Envelope", "EnvelopeMetadata", "ErrorInfo"), "envelope"),
-    **dict.fromkeys((name for name in __all__ if name.endswith("Content")), "core.content"),
+    **dict.fromkeys((name for name in __all__ if name.endswith(("Content", "Logprob"))), "core.content"),
     **dict.fromkeys((name for name in __all__ if name.endswith(("Error", "Exceeded", "Truncated"))), "core.errors"),
 }
 

@@ -30,7 +30,16 @@ LEVELS = (
     ("core.structured", "core.pricing"),
     ("core.types",),
     ("core.content",),
-    ("core.catalogue", "core.errors", "core.closing", "core.counting", "core.bodies", "core.tokens"),
+    (
+        "core.catalogue",
+        "core.errors",
+        "core.closing",
+        "core.counting",
+        "core.bodies",
+        "core.tokens",
+        "core.media_types",
+        "core.raw",
+    ),
     ("core.receipt", "core.usage"),
 )
 # The base class registers itself, and a lookup returns the class: the two know each other by name only.
