@@ -294,6 +294,17 @@ def test_a_recorded_image_goes_back_to_its_vendor_and_is_named_to_another() -> N
     assert seen > 8
 
 
+@recorded
+def test_a_recorded_picture_that_code_drew_comes_out() -> None:
+    seen = 0
+    for record in records("openai_responses"):
+        if not record["streaming"] and record["id"] in ("openai-f8c0548fb350", "openai-5347bf143b81"):
+            (block,) = read(record)[0].media
+            assert (type(block), block.media_type) == (ImageContent, "image/png")
+            seen += 1
+    assert seen == 2
+
+
 def test_what_is_no_base64_is_left_to_raw_and_said() -> None:
     item = {"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": "UklG.R"}
     with pytest.warns(UserWarning, match="no base64"):
@@ -304,6 +315,24 @@ def test_what_is_no_base64_is_left_to_raw_and_said() -> None:
 def test_an_image_that_failed_is_none() -> None:
     item = {"type": "image_generation_call", "id": "ig_1", "status": "failed", "result": None}
     assert WIRES["responses"].from_sdk_response({"status": "completed", "output": [item]}).media == ()
+
+
+@recorded
+def test_the_tokens_of_geminis_pieces_are_those_of_the_whole() -> None:
+    """No stream with them is in the recordings: each piece is taken to have its own tokens, as its text is its own."""
+    record = next(item for item in records("google_generate") if "logprobsResult" in item["response_body"])
+    whole = json.loads(record["response_body"])
+    candidate = whole["candidates"][0]
+    tokens = candidate.pop("logprobsResult")
+    pieces = []
+    for place, chosen in enumerate(tokens["chosenCandidates"]):
+        found = {"chosenCandidates": [chosen], "topCandidates": [tokens["topCandidates"][place]]}
+        event = of_gemini({"text": chosen["token"]})
+        event["candidates"][0]["logprobsResult"] = found
+        pieces.append(event)
+    response, _ = streamed(WIRES["gemini"], [*pieces, {**whole, "candidates": [{"finishReason": "STOP"}]}])
+    assert response.logprobs == read(record)[0].logprobs
+    assert len(response.logprobs) > 1
 
 
 # --- Gemini -----------------------------------------------------------------------------------------------------------

@@ -127,8 +127,10 @@ class ChatAccumulator:
                 continue
             delta = choice.get("delta") or {}
             new_text, new_thinking = _text_and_thinking(delta)
-            new_text += self._hear(delta.get("audio") or {})
-            self.logprobs += of_choice(choice)
+            if delta.get("audio"):
+                new_text += self._hear(delta["audio"])
+            if choice.get("logprobs"):
+                self.logprobs += of_choice(choice)
             if delta.get("images"):
                 new_media += of_urls(delta["images"])
             if self.kept is not None:
@@ -151,9 +153,10 @@ class ChatAccumulator:
             if delta.get("function_call"):
                 self.calls.add({"index": 0, "function": delta["function_call"]})
             self.finish_reason = choice.get("finish_reason") or self.finish_reason
-        if self.finish_reason is not None and (heard := speech(self.audio_pieces)) is not None:
-            self.audio_pieces = []
-            new_media.append(heard)
+        if self.finish_reason is not None and self.audio_pieces:
+            pieces, self.audio_pieces = self.audio_pieces, []
+            if (heard := speech(pieces)) is not None:
+                new_media.append(heard)
         if not (text or thinking or new_media):
             return None
         self.media += new_media

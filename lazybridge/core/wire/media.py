@@ -40,20 +40,23 @@ def decoded(pieces: Iterable[str]) -> bytes:
     return bytes(found)
 
 
+def of_url(url: str) -> ImageContent | None:
+    """An image at a URL; the bytes of a data: URL."""
+    head, comma, text = url.partition(",")
+    if comma and url.startswith("data:"):
+        return image(text, head[5:].partition(";")[0] or None)
+    return ImageContent(url=url) if url else None
+
+
 def of_urls(images: Iterable[Mapping[str, Any]]) -> Iterator[ImageContent]:
     """The `images` of a message, each a `image_url` part: OpenRouter, and other gateways to image models.
 
     https://openrouter.ai/docs/features/multimodal/image-generation, read 2026-11-22.
     """
     for part in images:
-        url = (part.get("image_url") or {}).get("url") or ""
-        head, comma, text = url.partition(",")
-        if comma and url.startswith("data:"):
-            found = image(text, head[5:].partition(";")[0] or None)
-            if found is not None:
-                yield found
-        elif url:
-            yield ImageContent(url=url)
+        found = of_url((part.get("image_url") or {}).get("url") or "")
+        if found is not None:
+            yield found
 
 
 def of_parts(parts: Iterable[Mapping[str, Any]]) -> Iterator[Media]:

@@ -11,7 +11,7 @@ from lazybridge.core.types import CompletionResponse, ProviderState, StopReason,
 from lazybridge.core.wire import joined, number, reported_cost, stop_reason
 from lazybridge.core.wire.citations import of_annotations
 from lazybridge.core.wire.logprobs import of_tokens
-from lazybridge.core.wire.media import image
+from lazybridge.core.wire.media import image, of_url
 
 # Tools of the vendor that cost more than their tokens: https://platform.openai.com/docs/pricing, read 2026-11-22.
 _BILLED_APART = frozenset({"image_generation_call", "code_interpreter_call"})
@@ -54,7 +54,7 @@ def answer_of(raw: Mapping[str, Any], vendor: str) -> CompletionResponse:
         usage=usage_of(raw),
         last_text=_last_text(output),
         citations=tuple(_citations(output)),
-        media=tuple(found for item in output if (found := _image(item)) is not None),
+        media=tuple(found for item in output for found in _images(item)),
         logprobs=tuple(_logprobs(output)),
         provider_state=ProviderState(vendor, "responses", tuple(output), (text, tuple(calls))) if output else None,
     )
@@ -82,8 +82,8 @@ class ResponsesAccumulator:
             return StreamChunk(thinking_delta=event.get("delta") or "", model=self.model)
         if kind == "response.output_item.done":
             item = self.items[event.get("output_index", len(self.items))] = event.get("item") or {}
-            found = _image(item)
-            return None if found is None else StreamChunk(media=(found,), model=self.model)
+            media = tuple(_images(item))
+            return StreamChunk(media=media, model=self.model) if media else None
         if kind == "response.image_generation_call.partial_image":
             draft = image(event.get("partial_image_b64"), _image_type(event))
             return None if draft is None else StreamChunk(preview=draft, model=self.model)
@@ -157,9 +157,14 @@ def _logprobs(output: Iterable[Mapping[str, Any]]) -> Iterable[TokenLogprob]:
             yield from of_tokens(part.get("logprobs"))
 
 
-def _image(item: Mapping[str, Any]) -> ImageContent | None:
-    """What the image tool made; None for another item, or where it failed."""
-    return image(item.get("result"), _image_type(item)) if item.get("type") == "image_generation_call" else None
+def _images(item: Mapping[str, Any]) -> Iterable[ImageContent]:
+    """What the image tool made, where it did not fail; and what code drew, where its outputs were asked for."""
+    if item.get("type") == "image_generation_call":
+        made = image(item.get("result"), _image_type(item))
+        yield from () if made is None else (made,)
+    elif item.get("type") == "code_interpreter_call":
+        drawn = (output for output in item.get("outputs") or () if output.get("type") == "image")
+        yield from (found for output in drawn if (found := of_url(output.get("url") or "")) is not None)
 
 
 def _image_type(item: Mapping[str, Any]) -> str | None:
