@@ -7,14 +7,16 @@ real SDKs; else those of the fake vendor.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from lazybridge import Agent, ImageContent, Message, NativeTool, StreamChunk, VideoContent
 from lazybridge.core.content import Citation
-from lazybridge.core.types import CompletionRequest, CompletionResponse, StopReason
+from lazybridge.core.providers.base import BaseProvider
+from lazybridge.core.types import CompletionRequest, CompletionResponse, StopReason, UsageStats
 from lazybridge.loop import turns
 from lazybridge.needs import needs_of
 from tests.conftest import KINDS
@@ -75,6 +77,28 @@ def test_a_streamed_image_comes_once_whole_and_stays_on_the_envelope(id: str, ve
     agent.close()
 
 
+def test_media_of_a_users_own_provider_stay_on_the_envelope() -> None:
+    class Painter(BaseProvider):
+        default_model = "painter-1"
+
+        def complete(self, request: CompletionRequest) -> CompletionResponse:
+            raise NotImplementedError
+
+        def stream(self, request: CompletionRequest) -> Iterator[StreamChunk]:
+            yield StreamChunk(delta="Here.", media=(ImageContent(data=PNG),))
+            yield StreamChunk(is_final=True, stop_reason="end_turn", usage=UsageStats())
+
+        async def acomplete(self, request: CompletionRequest) -> CompletionResponse:
+            raise NotImplementedError
+
+        def astream(self, request: CompletionRequest) -> AsyncIterator[StreamChunk]:
+            raise NotImplementedError
+
+    stream = Agent(provider=Painter()).stream("Draw an otter.")
+    assert [chunk.media for chunk in stream if chunk.media] == [(ImageContent(data=PNG),)]
+    assert (stream.envelope.text(), stream.envelope.media) == ("Here.", (ImageContent(data=PNG),))
+
+
 def test_an_answer_without_media_has_none(agent: Callable[..., Agent]) -> None:
     envelope = agent()("hi")
     assert envelope.media == ()
@@ -111,6 +135,24 @@ def test_an_answer_that_was_paused_keeps_what_it_carried_before() -> None:
     response = stopped.value.value
     assert [response.content[item.start : item.end] for item in response.citations] == ["First. ", "Then."]
     assert len(response.media) == 2
+
+
+def test_an_image_that_goes_back_is_weighed_as_an_image_and_not_by_its_letters(vendor: FakeVendor) -> None:
+    agent = KINDS["responses"].agent(vendor.url, native_tools=[NativeTool.IMAGE_GENERATION])
+    draw = Message.user("Draw an otter.")
+    answer = agent([draw]).response
+    assert answer is not None
+    assert answer.provider_state is not None
+    (item, *rest) = answer.provider_state.items
+    large = {**item, "result": item["result"] + "A" * 1_000_000}
+    state = replace(answer.provider_state, items=(large, *rest))
+    turn = replace(answer.to_message(), provider_state=state)
+    other = KINDS["responses"].agent(vendor.url)
+    estimate = other.estimate([draw, turn, Message.user("Now a seal.")])
+    other.close()
+    assert estimate.input_tokens.high is not None
+    assert estimate.input_tokens.high < 100_000
+    agent.close()
 
 
 # --- what a message carries -------------------------------------------------------------------------------------------
