@@ -315,7 +315,7 @@ class CompletionResponse:
     alternatives: tuple[str, ...] = ()
     citations: tuple[Citation, ...] = ()
     media: tuple[Media, ...] = ()
-    logprobs: tuple[TokenLogprob, ...] = ()
+    logprobs: tuple[TokenLogprob, ...] = field(default=(), repr=False)
     parsed: Any = None
     adjustments: tuple[Adjustment, ...] = ()
     receipt: Receipt | None = None
