@@ -3,35 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from lazybridge.agent import Agent, AgentStream
-    from lazybridge.budget import Budget
-    from lazybridge.core.catalogue.registered import register_model_alias, register_price
-    from lazybridge.core.content import AudioContent, DocumentContent, ImageContent, TextContent
-    from lazybridge.core.errors import (
-        BudgetExceeded,
-        ConfigurationError,
-        LazyBridgeError,
-        ProviderError,
-        StreamTruncated,
-    )
-    from lazybridge.core.errors import StructuredOutputError, ToolLoopError, UnknownModelError
-    from lazybridge.core.errors import UnsupportedFeatureError, UnsupportedNativeToolError
-    from lazybridge.core.catalogue.live import update_prices
-    from lazybridge.core.pricing import price
-    from lazybridge.core.receipt import Line, Receipt
-    from lazybridge.core.tiers import register_tier
-    from lazybridge.core.types import CompletionRequest, CompletionResponse, Message, NativeTool, StreamChunk
-    from lazybridge.core.types import ToolCall, ToolDefinition, UsageStats
-    from lazybridge.embeddings import aembed, embed
-    from lazybridge.core.endpoints.embeddings import Embeddings
-    from lazybridge.engine import LLMEngine
-    from lazybridge.envelope import Attempt, Envelope, EnvelopeMetadata, ErrorInfo
-    from lazybridge.estimate import Estimate
-    from lazybridge.ledger import Ledger
-    from lazybridge.tools import Tool
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -40,8 +12,8 @@ __all__ = [
     "Agent", "AgentStream", "Attempt", "AudioContent", "Budget", "BudgetExceeded", "CompletionRequest", "CompletionResponse", "ConfigurationError",
     "DocumentContent", "Embeddings", "Envelope", "EnvelopeMetadata", "ErrorInfo", "Estimate", "ImageContent", "LLMEngine", "LazyBridgeError", "Ledger",
     "Line", "Message", "NativeTool", "ProviderError", "Receipt", "StreamChunk", "StreamTruncated", "StructuredOutputError", "TextContent",
-    "Tool", "ToolCall", "ToolDefinition", "ToolLoopError", "UnknownModelError", "UnsupportedFeatureError",
-    "UnsupportedNativeToolError", "UsageStats", "aembed", "embed", "price", "register_model_alias", "register_price",
+    "TokenLogprob", "Tool", "ToolCall", "ToolDefinition", "ToolLoopError", "UnknownModelError", "UnsupportedFeatureError",
+    "UnsupportedNativeToolError", "UsageStats", "VideoContent", "aembed", "embed", "price", "register_model_alias", "register_price",
     "register_tier", "update_prices",
 ]
 # fmt: on
@@ -62,7 +34,7 @@ _HOME_OF = {
     **dict.fromkeys(("Line", "Receipt"), "core.receipt"),
     **dict.fromkeys(("register_model_alias", "register_price"), "core.catalogue.registered"),
     **dict.fromkeys(("Attempt", "Envelope", "EnvelopeMetadata", "ErrorInfo"), "envelope"),
-    **dict.fromkeys((name for name in __all__ if name.endswith("Content")), "core.content"),
+    **dict.fromkeys((name for name in __all__ if name.endswith(("Content", "Logprob"))), "core.content"),
     **dict.fromkeys((name for name in __all__ if name.endswith(("Error", "Exceeded", "Truncated"))), "core.errors"),
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Self
 
 from lazybridge.core import tokens
+from lazybridge.core.content import Media
 from lazybridge.core.errors import StreamTruncated
 from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk, ToolCall, UsageStats
 from lazybridge.core.usage import counters
@@ -22,6 +23,7 @@ class Arrived:
         self._text: list[str] = []
         self._thinking: list[str] = []
         self._calls: list[ToolCall] = []
+        self._media: list[Media] = []
         self._final: StreamChunk | None = None
         self._counters: list[Callable[[], UsageStats]] = []
 
@@ -42,6 +44,7 @@ class Arrived:
         self._text.append(chunk.delta)
         self._thinking.append(chunk.thinking_delta)
         self._calls += chunk.tool_calls
+        self._media += chunk.media
         if chunk.is_final:
             self._final = chunk
 
@@ -70,6 +73,7 @@ class Arrived:
             final.stop_reason,
             final.model,
             final.usage or UsageStats(),
+            media=tuple(self._media),
         )
 
 

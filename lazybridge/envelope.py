@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from lazybridge.core.content import Media
 from lazybridge.core.errors import LazyBridgeError
 from lazybridge.core.receipt import FREE, Receipt
 from lazybridge.core.types import Adjustment, CompletionResponse, StopReason, ToolCall, UsageStats
@@ -103,6 +104,11 @@ class Envelope(Generic[T]):
     def thinking(self) -> str:
         """What the model showed of its thinking; "" where it showed none."""
         return self.response.thinking if self.response is not None else ""
+
+    @property
+    def media(self) -> tuple[Media, ...]:
+        """The images and the audio of the answer; () where there are none."""
+        return self.response.media if self.response is not None else ()
 
     @property
     def tool_calls(self) -> list[ToolCall]:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lazybridge.core.content import Citation
 from lazybridge.core.errors import ToolLoopError
 from lazybridge.core.types import CompletionRequest, CompletionResponse, Message, ProviderState, ToolCall
 
@@ -73,5 +74,14 @@ def _continued(paused: CompletionResponse | None, response: CompletionResponse) 
         thinking=paused.thinking + response.thinking,
         tool_calls=calls,
         last_text=response.last_text or response.content,
+        citations=paused.citations + tuple(_moved(citation, len(paused.content)) for citation in response.citations),
+        media=paused.media + response.media,
+        logprobs=paused.logprobs + response.logprobs,
         provider_state=state,
     )
+
+
+def _moved(citation: Citation, by: int) -> Citation:
+    if citation.start is None or citation.end is None:
+        return citation
+    return replace(citation, start=citation.start + by, end=citation.end + by)

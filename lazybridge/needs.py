@@ -6,14 +6,15 @@ from lazybridge.core import catalogue
 from lazybridge.core.content import AudioContent, ContentBlock, DocumentContent, ImageContent
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.providers.base import BaseProvider
-from lazybridge.core.types import TIERS, Adjustment, CompletionRequest, Tier
+from lazybridge.core.types import ASSISTANT, TIERS, Adjustment, CompletionRequest, Tier
 
 _NEEDS: dict[type[ContentBlock], str] = {ImageContent: "vision", AudioContent: "audio", DocumentContent: "documents"}
 
 
 def needs_of(request: CompletionRequest) -> set[str]:
     """The senses that a request's content needs: "vision", "audio", "documents"; and "tools"."""
-    contents = [message.content for message in request.messages if not isinstance(message.content, str)]
+    asked = (message for message in request.messages if message.role is not ASSISTANT)  # what it said goes back as text
+    contents = [message.content for message in asked if not isinstance(message.content, str)]
     found = {_NEEDS[type(block)] for content in contents for block in content if type(block) in _NEEDS}
     return found | {"tools"} if request.tools else found
 

@@ -36,6 +36,7 @@ class Settings(TypedDict, total=False):
     cache: CacheHint
     metadata: Mapping[str, str] | None
     service_tier: str | None
+    logprobs: int | None
     extra_body: Mapping[str, Any] | None
     extra_headers: Mapping[str, str] | None
     timeout: float | None

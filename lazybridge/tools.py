@@ -12,11 +12,9 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Annotated, Any
 
-from lazybridge.core.content import AudioContent, DocumentContent, ImageContent, TextContent
+from lazybridge.core.content import ContentBlock
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.types import Message, ToolCall, ToolDefinition
-
-_BLOCKS = (TextContent, ImageContent, AudioContent, DocumentContent)
 
 
 class Tool:
@@ -176,10 +174,10 @@ def _success(call: ToolCall, value: Any) -> Message:
 
 def _content(value: Any) -> Any:
     """A tool's result as the model gets it: text as it is, images and documents as they are, anything else as JSON."""
-    if isinstance(value, (str, *_BLOCKS)):
+    if isinstance(value, str | ContentBlock):
         return value if isinstance(value, str) else [value]
-    if isinstance(value, (list, tuple)) and any(isinstance(item, _BLOCKS) for item in value):
-        return [item if isinstance(item, (str, *_BLOCKS)) else _as_json(item) for item in value]
+    if isinstance(value, (list, tuple)) and any(isinstance(item, ContentBlock) for item in value):
+        return [item if isinstance(item, str | ContentBlock) else _as_json(item) for item in value]
     return _as_json(value)
 
 

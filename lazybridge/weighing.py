@@ -159,7 +159,7 @@ def _body(provider: BaseProvider, request: CompletionRequest, model: str) -> tup
     if provider._adjusts_itself:
         return payload(provider, request), ()
     call = ChatWire(max_tokens_field="max_tokens").to_sdk_kwargs(request, ModelProfile(model), stream=False)
-    return call.body, tuple(f"an attachment ({found})" for found in call.adjustments if found.parameter in ("image", "audio", "document"))  # fmt: skip
+    return call.body, tuple(f"an attachment ({found})" for found in call.adjustments if found.parameter in ("image", "audio", "video", "document"))  # fmt: skip
 
 
 def payload(provider: BaseProvider, request: CompletionRequest) -> dict[str, Any]:

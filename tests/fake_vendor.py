@@ -1,11 +1,13 @@
 """A loopback server that speaks Chat Completions, Mistral's dialect of it (under `/mistral`), Responses, Messages and
 generateContent, and fails on request.
 
-It answers `Hello from the fake vendor.` in the wire of the path. `fail(...)` queues faults for the next requests.
+It answers `Hello from the fake vendor.` in the wire of the path; OpenAI's image tool draws, and who is asked to speak does.
+`fail(...)` queues faults for the next requests.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import threading
@@ -19,6 +21,8 @@ from tests.fake_endpoints import ANSWERS
 
 PIECES = ("Hello ", "from ", "the fake ", "vendor.")
 TEXT = "".join(PIECES)
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(24)).decode()
+WAV = base64.b64encode(b"RIFF\x24\x00\x00\x00WAVEfmt " + bytes(24)).decode()
 
 
 @dataclass
@@ -246,6 +250,11 @@ def _chat(body: dict[str, Any], pieces: tuple[str, ...], call: dict[str, Any] | 
     texts = [chunk({"tool_calls": calls})] if calls else [chunk({"content": piece}) for piece in pieces]
     trailer = (None, {**base, "object": "chat.completion.chunk", "choices": [], "usage": usage})
     message = {"role": "assistant", "content": None if calls else "".join(pieces), "refusal": None}
+    if body.get("audio") and not calls:  # as openai 3.54.0 `ChatCompletionAudio` has it
+        spoken = {"id": "audio_1", "expires_at": 4102444800}
+        message |= {"content": None, "audio": {**spoken, "data": WAV, "transcript": "".join(pieces)}}
+        texts = [chunk({"audio": {"id": "audio_1", "transcript": piece}}) for piece in pieces]
+        texts += [chunk({"audio": {"data": WAV}}), chunk({"audio": spoken})]
     if calls:
         message["tool_calls"] = [{k: v for k, v in calls[0].items() if k != "index"}]
     whole = {
@@ -322,8 +331,13 @@ def _responses(body: dict[str, Any], pieces: tuple[str, ...], call: dict[str, An
             "arguments": json.dumps(call["arguments"]),
             "status": "completed",
         }
+    output = [item]
+    if any(tool["type"] == "image_generation" for tool in body.get("tools") or ()):  # as openai-fb8fcee62c0c has it
+        output.insert(0, {
+            "id": "ig_1", "type": "image_generation_call", "status": "completed", "output_format": "png", "result": PNG,
+        })  # fmt: skip
     whole = {
-        "id": "resp_1", "object": "response", "created_at": 1, "status": "completed", "model": body["model"], "output": [item],
+        "id": "resp_1", "object": "response", "created_at": 1, "status": "completed", "model": body["model"], "output": output,
         "usage": usage, "error": None, "incomplete_details": None, "instructions": None, "metadata": {}, "parallel_tool_calls": True,
         "temperature": None, "tool_choice": "auto", "tools": [], "top_p": None, "service_tier": "default",
     }  # fmt: skip
@@ -336,8 +350,8 @@ def _responses(body: dict[str, Any], pieces: tuple[str, ...], call: dict[str, An
     deltas = [] if item["type"] == "function_call" else [
         event("response.output_text.delta", item_id="msg_1", output_index=0, content_index=0, delta=piece, logprobs=[]) for piece in pieces
     ]  # fmt: skip
-    done = event("response.output_item.done", output_index=0, item=item)
-    return [started, *deltas, done, event("response.completed", response=whole), whole]
+    done = [event("response.output_item.done", output_index=place, item=found) for place, found in enumerate(output)]
+    return [started, *deltas, *done, event("response.completed", response=whole), whole]
 
 
 def _messages(body: dict[str, Any], pieces: tuple[str, ...], call: dict[str, Any] | None) -> Events:

@@ -32,7 +32,17 @@ LEVELS = (
     ("core.endpoints",),
     ("core.types",),
     ("core.content",),
-    ("core.catalogue", "core.errors", "core.closing", "core.counting", "core.bodies", "core.tokens", "core.makers"),
+    (
+        "core.catalogue",
+        "core.errors",
+        "core.closing",
+        "core.counting",
+        "core.bodies",
+        "core.tokens",
+        "core.makers",
+        "core.media_types",
+        "core.raw",
+    ),
     ("core.receipt", "core.usage"),
 )
 # The base class registers itself, and a lookup returns the class: the two know each other by name only.

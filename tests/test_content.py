@@ -1,4 +1,4 @@
-"""Images, audio and documents: what they are is told by their bytes, and what cannot be told is said by name."""
+"""Images, audio, video and documents: what they are is told by their bytes, and what cannot be told is said by name."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from lazybridge.core.content import (
     DocumentContent,
     ImageContent,
     TextContent,
+    VideoContent,
     attachment,
     blocks_of,
     sniff,
@@ -23,7 +24,8 @@ from lazybridge.core.types import Message
 PNG = b"\x89PNG\r\n\x1a\n0000"
 PDF = b"%PDF-1.7\n0000"
 WAV = b"RIFF\x24\x00\x00\x00WAVEfmt "
-MEDIA = [ImageContent, AudioContent, DocumentContent]
+MP4 = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00"
+MEDIA = [ImageContent, AudioContent, VideoContent, DocumentContent]
 
 
 # --- what the bytes are -----------------------------------------------------------------------------------------------
@@ -43,6 +45,11 @@ MEDIA = [ImageContent, AudioContent, DocumentContent]
         (b"\xff\xfb\x90\x00", "audio/mpeg"),
         (b"fLaC\x00\x00", "audio/flac"),
         (b"OggS\x00\x02", "audio/ogg"),
+        (MP4, "video/mp4"),
+        (b"\x00\x00\x00\x14ftypqt  ", "video/quicktime"),
+        (b"\x00\x00\x00\x1cftypM4A ", "audio/mp4"),
+        (b"\x00\x00\x00\x18ftypheic", "image/heic"),
+        (b"\x1aE\xdf\xa3\x9f", "video/webm"),
         (b"RIFF\x24\x00\x00\x00AVI ", None),
         (b"hello", None),
         (b"", None),
@@ -268,3 +275,22 @@ def test_a_message_takes_attachments_behind_its_text() -> None:
     message = Message.user("Look", attachments=[PNG, "https://example.com/a.pdf"])
     assert [type(block) for block in message.blocks] == [TextContent, ImageContent, DocumentContent]
     assert message.text == "Look"
+
+
+# --- video ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_video_is_told_by_its_bytes_its_url_or_youtubes_name(tmp_path: Path) -> None:
+    path = tmp_path / "film.bin"
+    path.write_bytes(MP4)
+    assert attachment(path) == VideoContent(data=MP4, media_type="video/mp4")
+    assert attachment("https://example.com/a.webm") == VideoContent(
+        url="https://example.com/a.webm", media_type="video/webm"
+    )
+    assert attachment("https://youtu.be/lCdaVNyHtjU") == VideoContent(url="https://youtu.be/lCdaVNyHtjU")
+    assert attachment("https://www.youtube.com/watch?v=lCdaVNyHtjU").media_type is None
+
+
+def test_the_name_of_an_audio_format_is_told_without_its_parameters() -> None:
+    assert AudioContent(data=b"\x00", media_type="audio/L16;codec=pcm;rate=24000").format == "L16"
+    assert AudioContent(data=WAV).format == "wav"

@@ -25,13 +25,21 @@ def keys(vendor: FakeVendor, monkeypatch: pytest.MonkeyPatch) -> FakeVendor:
     for name, url in (("OPENAI", f"{vendor.url}/v1"), ("ANTHROPIC", vendor.url)):
         monkeypatch.setenv(f"{name}_API_KEY", "test-key")
         monkeypatch.setenv(f"{name}_BASE_URL", url)
+    monkeypatch.setenv("GOOGLE_API_KEY", "test-key")
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", vendor.url)
     return vendor
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
 def test_the_pages_python_runs(
-    page: Path, keys: FakeVendor, capsys: pytest.CaptureFixture[str], model_file: Path
+    page: Path,
+    keys: FakeVendor,
+    capsys: pytest.CaptureFixture[str],
+    model_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # some pages write files
     namespace: dict[str, Any] = {"__name__": page.stem}
     for code in blocks(page, "python"):
         exec(compile(code, str(page), "exec"), namespace)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -60,5 +63,13 @@ def test_every_public_name_is_there_and_sorted() -> None:
     for name in lazybridge.__all__:
         assert getattr(lazybridge, name).__name__ == name
     assert set(lazybridge.__all__) <= set(dir(lazybridge))
+
+
+def test_type_checkers_see_the_same_names_from_the_same_homes() -> None:
+    stub = Path(lazybridge.__file__).with_suffix(".pyi").read_text()
+    found = dict(re.findall(r"^from (?:\S+) import (\w+) as (\w+)$", stub, re.M))
+    assert found == {name: name for name in lazybridge.__all__}
+    for module, name in re.findall(r"^from (\S+) import (\w+) as", stub, re.M):
+        assert getattr(importlib.import_module(module), name) is getattr(lazybridge, name)
     with pytest.raises(AttributeError, match="no attribute 'Agnt'"):
         lazybridge.Agnt  # type: ignore[attr-defined]

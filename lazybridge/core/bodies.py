@@ -9,7 +9,7 @@ from typing import Any
 from lazybridge.core.tokens import at_most
 
 _TEXT_KEYS = frozenset({"text", "content", "output", "instructions", "system", "input", "prompt", "systemInstruction"})
-_IMAGES = frozenset({"image", "image_url", "input_image", "computer_screenshot"})
+_IMAGES = frozenset({"image", "image_url", "input_image", "computer_screenshot", "image_generation_call"})
 _MEDIA = frozenset(
     {"document", "file", "input_file", "input_audio", "audio", "input_video", "video", "container_upload"}
 )

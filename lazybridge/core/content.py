@@ -1,4 +1,5 @@
-"""What a message can hold besides text: images, audio and documents, by URL, bytes, path or uploaded file id."""
+"""What a message can hold besides text (images, audio, video and documents, by URL, bytes, path or uploaded file id), and
+what stands beside the text of an answer."""
 
 from __future__ import annotations
 
@@ -11,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import unquote_to_bytes
+
+from lazybridge.core.media_types import sniff as sniff
 
 CacheHint = bool | Literal["5m", "1h"] | None
 
@@ -25,13 +28,27 @@ class TextContent:
 
 @dataclass(frozen=True)
 class Citation:
-    """A page that an answer rests on; `start` and `end` are where in the answer, `text` is what the page says."""
+    """What an answer rests on; `start` and `end` are where in the answer, in characters, `text` is what the source says.
 
-    url: str
+    A page has a `url`; an uploaded document a `title` and, where it is known, a `file_id`. Where several passages rest on
+    one source and the vendor names the source once, the first of them is given.
+    """
+
+    url: str | None
     title: str | None = None
     text: str | None = None
     start: int | None = None
     end: int | None = None
+    file_id: str | None = None
+
+
+@dataclass(frozen=True)
+class TokenLogprob:
+    """A token of an answer, the natural logarithm of its probability, and the likeliest tokens in its place."""
+
+    token: str
+    logprob: float
+    alternatives: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,7 +118,20 @@ class AudioContent(_Media):
     @property
     def format(self) -> str | None:
         """The short name that vendors use: "wav", "mp3", ..."""
-        return _AUDIO_FORMATS.get(self.media_type or "", (self.media_type or "").removeprefix("audio/") or None)
+        media_type = (self.media_type or "").partition(";")[0]
+        return _AUDIO_FORMATS.get(media_type, media_type.removeprefix("audio/") or None)
+
+
+@dataclass(frozen=True)
+class VideoContent(_Media):
+    """A video; Google's models take it, also a YouTube page as `url`.
+
+    `start` and `end` are the part to look at, in seconds; `fps` is how many frames a second are looked at.
+    """
+
+    start: float | None = None
+    end: float | None = None
+    fps: float | None = None
 
 
 @dataclass(frozen=True)
@@ -123,23 +153,13 @@ class DocumentContent(_Media):
         return self.data.decode("utf-8", "replace")
 
 
-ContentBlock = TextContent | ImageContent | AudioContent | DocumentContent
+ContentBlock = TextContent | ImageContent | AudioContent | VideoContent | DocumentContent
+Media = ImageContent | AudioContent
 Attachment = ContentBlock | str | os.PathLike[str] | bytes
 
 _AUDIO_FORMATS = {"audio/mpeg": "mp3", "audio/wav": "wav", "audio/x-wav": "wav", "audio/mp4": "m4a"}
-
-_MAGIC: tuple[tuple[bytes, str], ...] = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF87a", "image/gif"),
-    (b"GIF89a", "image/gif"),
-    (b"%PDF-", "application/pdf"),
-    (b"ID3", "audio/mpeg"),
-    (b"\xff\xfb", "audio/mpeg"),
-    (b"\xff\xf3", "audio/mpeg"),
-    (b"fLaC", "audio/flac"),
-    (b"OggS", "audio/ogg"),
-)
+# Their pages are videos to Google's models.
+_YOUTUBE = ("https://www.youtube.com/", "https://youtube.com/", "https://youtu.be/")
 
 
 def _from_data_url(url: str) -> tuple[str | None, bytes]:
@@ -154,22 +174,12 @@ def _from_data_url(url: str) -> tuple[str | None, bytes]:
         raise ValueError(f"not a data: URL: {url[:40]!r}: {exc}") from None
 
 
-def sniff(data: bytes) -> str | None:
-    """The MIME type by the first bytes, or None: a wrong file extension must not reach a vendor."""
-    for magic, media_type in _MAGIC:
-        if data.startswith(magic):
-            return media_type
-    if data[:4] == b"RIFF":
-        return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(data[8:12])
-    return None
-
-
 def attachment(value: Attachment) -> ContentBlock:
     """A content block for a path, an http(s) or data: URL, bytes or a block, by what the data is.
 
     Raises FileNotFoundError for a path that does not exist and ValueError for data of an unknown kind.
     """
-    if isinstance(value, (TextContent, ImageContent, AudioContent, DocumentContent)):
+    if isinstance(value, ContentBlock):
         return value
     if isinstance(value, bytes):
         return _block_for(sniff(value), value, data=value)
@@ -177,6 +187,8 @@ def attachment(value: Attachment) -> ContentBlock:
         media_type, data = _from_data_url(value)
         return _block_for(sniff(data) or media_type, data, data=data)
     if isinstance(value, str) and value.startswith(("http://", "https://")):
+        if value.startswith(_YOUTUBE):
+            return VideoContent(url=value)
         media_type = mimetypes.guess_type(value.split("?", 1)[0])[0]
         return _block_for(media_type or "image/*", value, url=value)
     if not isinstance(value, (str, os.PathLike)):
@@ -194,11 +206,13 @@ def _block_for(media_type: str | None, shown: object, *, name: str | None = None
         return ImageContent(media_type=None if media_type == "image/*" else media_type, **source)
     if family == "audio":
         return AudioContent(media_type=media_type, **source)
+    if family == "video":
+        return VideoContent(media_type=media_type, **source)
     if media_type == "application/pdf" or family == "text":
         return DocumentContent(media_type=media_type, name=name, **source)
     what = f"{len(shown)} bytes" if isinstance(shown, bytes) else repr(str(shown))
     raise ValueError(
-        f"cannot tell what {what} is ({media_type or 'unknown type'}); pass ImageContent, AudioContent or DocumentContent"
+        f"cannot tell what {what} is ({media_type or 'unknown type'}); pass ImageContent, AudioContent, VideoContent or DocumentContent"
     )
 
 

@@ -6,13 +6,25 @@ Inputs are frozen. Unknown is None, never 0 or a default; text is the exception 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal, Self
 
-from lazybridge.core.content import CacheHint, Citation, ContentBlock, TextContent, attachment, blocks_of
+from lazybridge.core.content import (
+    CacheHint,
+    Citation,
+    ContentBlock,
+    ImageContent,
+    Media,
+    TextContent,
+    TokenLogprob,
+    attachment,
+    blocks_of,
+)
+from lazybridge.core.raw import LazyRaw
+from lazybridge.core.raw import RawAnswer as RawAnswer
 from lazybridge.core.receipt import Receipt
 from lazybridge.core.usage import UsageStats as UsageStats
 
@@ -119,7 +131,7 @@ class Message:
 
     @classmethod
     def user(cls, content: str | Iterable[Any], *, attachments: Iterable[Any] = ()) -> Self:
-        """What the user says; `attachments` are paths, URLs, bytes or blocks of images, audio and documents."""
+        """What the user says; `attachments` are paths, URLs, bytes or blocks of images, audio, video and documents."""
         blocks = tuple(attachment(item) for item in attachments)
         if not blocks:
             return cls(Role.USER, content if isinstance(content, str) else blocks_of(content))
@@ -175,7 +187,8 @@ class CompletionRequest:
     """One question for one model. It is read-only: a provider builds its payload in a local variable.
 
     `tool_choice` is "auto", "required", "none" or a tool's name. `thinking` is True, False or a budget in tokens.
-    `cache` asks for prompt caching where a vendor wants to be asked. `timeout` is in seconds, for this one request.
+    `cache` asks for prompt caching where a vendor wants to be asked. `logprobs` asks for the probability of each token, and
+    is the number of alternatives to each (0 for the token alone). `timeout` is in seconds, for this one request.
     `strict=True` raises UnsupportedFeatureError where a parameter cannot be sent, instead of an adjustment.
     """
 
@@ -197,6 +210,7 @@ class CompletionRequest:
     cache: CacheHint = None
     metadata: Mapping[str, str] | None = None
     service_tier: str | None = None
+    logprobs: int | None = None
     extra_body: Mapping[str, Any] | None = None
     extra_headers: Mapping[str, str] | None = field(default=None, repr=False)
     timeout: float | None = None
@@ -222,6 +236,8 @@ class CompletionRequest:
         for name, value in (("max_tokens", self.max_tokens), ("timeout", self.timeout)):
             if value is not None and value <= 0:
                 raise ValueError(f"{name} must be above 0, got {value!r}")
+        if self.logprobs is not None and self.logprobs < 0:
+            raise ValueError(f"logprobs must not be below 0, got {self.logprobs!r}; write None for no logprobs")
         self._check_choice()
 
     def _check_choice(self) -> None:
@@ -260,6 +276,7 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "thinking": ((bool, int), "True, False or a number of tokens"),
     "metadata": ((Mapping,), "a dict"),
     "service_tier": ((str,), "a text"),
+    "logprobs": ((int,), "a whole number of alternatives"),
     "extra_body": ((Mapping,), "a dict"),
     "extra_headers": ((Mapping,), "a dict"),
     "timeout": ((int, float), "a number of seconds"),
@@ -277,42 +294,14 @@ class Adjustment:
         return f"{self.parameter}: {self.reason}"
 
 
-class _LazyRaw:
-    """The SDK's own object, built from the vendor's JSON the first time someone asks for it."""
-
-    def __get__(self, instance: CompletionResponse | None, owner: type) -> Any:
-        if instance is None:
-            return None  # what a dataclass takes as the default
-        value = instance.__dict__.get("raw")
-        if value is self:  # the dataclass's own default
-            return None
-        if isinstance(value, RawAnswer):
-            value = instance.__dict__["raw"] = value.typed()
-        return value
-
-    def __set__(self, instance: CompletionResponse, value: Any) -> None:
-        instance.__dict__["raw"] = value
-
-
-@dataclass(frozen=True)
-class RawAnswer:
-    """A vendor's JSON and how its SDK types it."""
-
-    json: Any
-    build: Callable[[Any], Any]
-
-    def typed(self) -> Any:
-        """The SDK's object."""
-        return self.build(self.json)
-
-
 @dataclass
 class CompletionResponse:
     """What a model answered. `model` is the model that served; `raw` is the SDK's own object.
 
     `last_text` is the last of several messages in one answer (commentary first, then the answer itself);
-    `alternatives` are the texts of the further choices where several were asked for; `citations` are what the vendor's
-    search found.
+    `alternatives` are the texts of the further choices where several were asked for; `citations` are what the answer rests
+    on. `media` are the images and the audio in it, with their bytes; the text of spoken audio is its transcript. `logprobs`
+    has the tokens of the text where they were asked for. A refusal in words is the `content`.
     """
 
     content: str = ""
@@ -325,10 +314,12 @@ class CompletionResponse:
     last_text: str | None = None
     alternatives: tuple[str, ...] = ()
     citations: tuple[Citation, ...] = ()
+    media: tuple[Media, ...] = ()
+    logprobs: tuple[TokenLogprob, ...] = field(default=(), repr=False)
     parsed: Any = None
     adjustments: tuple[Adjustment, ...] = ()
     receipt: Receipt | None = None
-    raw: Any = field(default=_LazyRaw(), repr=False)  # a descriptor-typed field
+    raw: Any = field(default=LazyRaw(), repr=False)  # a descriptor-typed field
     provider_state: ProviderState | None = field(default=None, repr=False)
 
     @property
@@ -338,7 +329,8 @@ class CompletionResponse:
 
     def to_message(self) -> Message:
         """This answer as the assistant's turn of the next request."""
-        return Message(Role.ASSISTANT, self.content, tuple(self.tool_calls), provider_state=self.provider_state)
+        content = (*blocks_of(self.content), *self.media) if self.media else self.content
+        return Message(Role.ASSISTANT, content, tuple(self.tool_calls), provider_state=self.provider_state)
 
     def final_chunk(self) -> StreamChunk:
         """The last chunk of a stream that added up to this answer."""
@@ -356,7 +348,8 @@ class CompletionResponse:
 class StreamChunk:
     """A piece of a streamed answer. The last one alone has `is_final`, `stop_reason`, `usage` and `tool_calls`.
 
-    `response` is set on the final chunk: the whole answer, as `complete` would have returned it.
+    `media` are images and audio that are now whole; each comes once. `preview` is an image that is not finished, where a
+    vendor was asked for such. `response` is set on the final chunk: the whole answer, as `complete` would have returned it.
     """
 
     delta: str = ""
@@ -366,6 +359,8 @@ class StreamChunk:
     usage: UsageStats | None = None
     is_final: bool = False
     model: str | None = None
+    media: tuple[Media, ...] = ()
+    preview: ImageContent | None = None
     response: CompletionResponse | None = field(default=None, repr=False)
 
     @property

@@ -74,6 +74,21 @@ def test_streamed_answers(provider: Any, kind: Kind) -> None:
         check(chunks[-1].response)
 
 
+def test_the_probabilities_of_tokens_come_whole_and_streamed(llama_server: LlamaServer) -> None:
+    agent = Agent("smollm2", provider="openai", api="chat", api_key=llama_server.key, base_url=f"{llama_server.url}/v1")
+    settings: dict[str, Any] = {"temperature": 0, "max_tokens": 6, "logprobs": 2}
+    stream = agent.stream("What is the capital of France?", **settings)
+    assert list(stream)
+    for envelope in (agent("What is the capital of France?", **settings), stream.envelope):
+        assert envelope.response is not None
+        found = envelope.response.logprobs
+        assert "".join(item.token for item in found) == envelope.text()
+        assert len(found) == envelope.metadata.output_tokens
+        for item in found:  # at temperature 0 the likeliest token is the one that is written
+            assert [len(item.alternatives), item.alternatives[0].token] == [2, item.token]
+    agent.close()
+
+
 def test_a_wrong_key_is_an_authentication_error(kind: Kind, llama_server: LlamaServer) -> None:
     envelope = kind.agent(llama_server.url)("hi")
     assert isinstance(envelope.error, AuthenticationError)

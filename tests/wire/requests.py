@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from lazybridge.core import catalogue, structured
-from lazybridge.core.content import AudioContent, DocumentContent, ImageContent, TextContent
+from lazybridge.core.content import AudioContent, DocumentContent, ImageContent, TextContent, VideoContent
 from lazybridge.core.providers import fal, groq
 from lazybridge.core.providers.mistral import WIRE as MISTRAL
 from lazybridge.core.types import (
@@ -69,16 +70,13 @@ MODELS_OF_CASE: dict[str, dict[str, tuple[str, ...]]] = {
         "responses": ("gpt-6-luna", "gpt-4.1-mini", "o3", "unknown-1"),
         "messages": ("claude-haiku-5-5", "claude-opus-5-5", "claude-haiku-4-5", "unknown-1"),
     },
-    "sampling": {
-        "chat": ("gpt-4.1-mini", "gpt-6-luna", "o3", "unknown-1"),
-        "responses": ("gpt-4.1-mini", "gpt-6-luna", "o3", "unknown-1"),
-    },
     "audio": {
         "chat": ("gpt-audio-mini", "gpt-6-luna", "unknown-1"),
         "mistral": ("voxtral-small-2507", "mistral-small-2603", "unknown-1"),
         "gemini": ("gemini-3.8-flash",),
     },
     "images": {"chat": ("gpt-4.1-mini", "gpt-audio-mini"), "responses": ("gpt-6-luna",)},
+    "media_of_answers": {"chat": ("gpt-audio-mini", "gpt-6-luna")},
     "thinking": {
         "chat": ("gpt-6-luna", "gpt-4.1-mini", "o3"),
         "responses": ("gpt-6-luna", "gpt-4.1-mini", "o3", "unknown-1"),
@@ -93,11 +91,18 @@ MODELS_OF_CASE: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "tool_choice": {"messages": ("claude-haiku-5-5", "claude-opus-5-5")},
 }
+for case in ("sampling", "logprobs"):
+    MODELS_OF_CASE[case] = {
+        "chat": ("gpt-4.1-mini", "gpt-6-luna", "o3", "unknown-1"),
+        "responses": ("gpt-4.1-mini", "gpt-6-luna", "o3", "unknown-1"),
+    }
 for case in ("thinking", "effort", "images"):
     MODELS_OF_CASE[case]["groq"] = ("openai/gpt-oss-120b", "qwen/qwen3.8-27b", "unknown-1")
 
 PNG = b"\x89PNG\r\n\x1a\n0000"
 PDF = b"%PDF-1.4\n0000"
+MP4 = b"\x00\x00\x00\x18ftypmp42"
+UPLOADED = "https://generativelanguage.googleapis.com/v1beta/files/8b2bhnsluaai"
 WAV = b"RIFF\x04\x00\x00\x00WAVE"
 WEATHER = ToolDefinition(
     "get_weather",
@@ -150,6 +155,18 @@ def _replaying(vendor: str, wire: str, *items: Mapping[str, Any]) -> CompletionR
     return CompletionRequest((QUESTION, turn, Message.tool("Sunny", tool_call_id="call_1")), tools=(WEATHER,))
 
 
+def _result_of(*blocks: Any) -> CompletionRequest:
+    result = Message.tool(["Look", *blocks], tool_call_id="call_1")
+    return CompletionRequest(
+        (QUESTION, Message.assistant(tool_calls=TWO_CALLS.tool_calls[:1]), result), tools=(WEATHER,)
+    )
+
+
+def _answered(answer: Message, vendor: str = "", wire: str = "", *items: Mapping[str, Any]) -> CompletionRequest:
+    state = ProviderState(vendor, wire, items, (answer.text, ())) if items else None
+    return CompletionRequest((QUESTION, replace(answer, provider_state=state), Message.user("And now?")))
+
+
 # Case -> what is varied in it -> the request.
 CASES: dict[str, dict[str, CompletionRequest]] = {
     "plain_text": {"": _asking()},
@@ -181,6 +198,14 @@ CASES: dict[str, dict[str, CompletionRequest]] = {
     "audio": {
         "wav": _saying("Listen", AudioContent(data=WAV)),
         "by url": _saying("Listen", AudioContent(url="https://example.com/a.wav")),
+        "by file id": _saying("Listen", AudioContent(file_id="file-1", media_type="audio/mpeg")),
+    },
+    "video": {
+        "by bytes": _saying("Watch", VideoContent(data=MP4)),
+        "by url": _saying("Watch", VideoContent(url="https://example.com/a.webm")),
+        "on YouTube": _saying("Watch", VideoContent(url="https://youtu.be/lCdaVNyHtjU", fps=0.2)),
+        "by file id": _saying("Watch", VideoContent(file_id=UPLOADED, media_type="video/mp4")),
+        "a part of it": _saying("Watch", VideoContent(data=MP4, start=1.5, end=60)),
     },
     "tools": {
         "": CompletionRequest((QUESTION,), tools=(WEATHER, STRICT, LOOSE)),
@@ -234,6 +259,48 @@ CASES: dict[str, dict[str, CompletionRequest]] = {
             tools=(WEATHER,),
         ),
     },
+    "media_in_results": {
+        "by bytes": _result_of(ImageContent(data=PNG), DocumentContent(data=PDF, name="a.pdf")),
+        "by file id": _result_of(ImageContent(file_id="file-1"), DocumentContent(file_id="file-2")),
+        "by url": _result_of(ImageContent(url="https://example.com/a.png")),
+        "audio and video": _result_of(AudioContent(data=WAV), VideoContent(data=MP4)),
+    },
+    "media_of_answers": {
+        "an image without its state": _answered(Message.assistant(["Here.", ImageContent(data=PNG)])),
+        "an image of responses": _answered(
+            Message.assistant(["Here.", ImageContent(data=PNG)]),
+            "openai",
+            "responses",
+            {"id": "ig_1", "type": "image_generation_call", "status": "completed", "result": "iVBORw0KGgowMDAw"},
+            {
+                "id": "msg_1",
+                "type": "message",
+                "role": "assistant",
+                "status": "completed",
+                "content": [{"type": "output_text", "text": "Here.", "annotations": []}],
+            },
+        ),
+        "an image of gemini": _answered(
+            Message.assistant(["Here.", ImageContent(data=PNG)]),
+            "google",
+            "gemini",
+            {"text": "Here."},
+            {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgowMDAw"}, "thoughtSignature": "c2lnMQ=="},
+        ),
+        "audio of chat": _answered(
+            Message.assistant(["Hello.", AudioContent(data=WAV)]),
+            "openai",
+            "chat",
+            {"audio": {"id": "audio_1"}, "expires_at": 4102444800},
+        ),
+        "audio of chat, forgotten": _answered(
+            Message.assistant(["Hello.", AudioContent(data=WAV)]),
+            "openai",
+            "chat",
+            {"audio": {"id": "audio_1"}, "expires_at": 1729447778},
+        ),
+    },
+    "logprobs": {"of the tokens": _asking(logprobs=0), "of alternatives": _asking(logprobs=3)},
     "thinking": {
         "on": _asking(thinking=True),
         "off": _asking(thinking=False),

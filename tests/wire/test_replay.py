@@ -6,6 +6,7 @@ Expectations are the vendors' own bytes: made by hand here, and recorded ones wh
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,14 @@ GAPS = {
 }
 
 
+# The author of this fixture cut pieces out of its image's base64 and wrote "..." there.
+CUT_IMAGE = "openai-bb53d963cab3"
+
+
+def _mended(text: str) -> str:
+    return text.replace("...", "AAA", 1).replace("...", "")
+
+
 # --- reading records --------------------------------------------------------------------------------------------------
 
 
@@ -65,6 +74,9 @@ def records(*apis: str, files: str = "*") -> Iterator[dict[str, Any]]:
         with path.open(encoding="utf-8") as lines:
             for line in lines:
                 record = json.loads(line)
+                if record["id"] == CUT_IMAGE:  # whole groups of four again
+                    body = record["response_body"]
+                    record["response_body"] = re.sub(r'"UklG[^"]*"', lambda found: _mended(found[0]), body)
                 if record["api"] in apis and record["expected"].get("kind") == "generation":
                     yield record
 

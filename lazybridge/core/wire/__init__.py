@@ -103,13 +103,20 @@ class Adjuster:
     def sampling(self, request: CompletionRequest, effort: str | None) -> dict[str, float]:
         """`temperature` and `top_p`, where this model takes them."""
         given = {name: value for name in ("temperature", "top_p") if (value := getattr(request, name)) is not None}
+        return {name: value for name, value in given.items() if self._samples(name, effort)}
+
+    def logprobs(self, request: CompletionRequest, effort: str | None) -> int | None:
+        """How many alternatives to each token to ask for; None is not to ask."""
+        return request.logprobs if request.logprobs is not None and self._samples("logprobs", effort) else None
+
+    def _samples(self, name: str, effort: str | None) -> bool:
+        """Whether this model takes a parameter of sampling."""
         rule = self.model.sampling
         if rule in (None, "yes") or (rule == "without_reasoning" and effort == "none"):
-            return given
+            return True
         advice = "; effort='none' allows it" if rule == "without_reasoning" else ""
-        for name in given:
-            self.add(name, f"{self.model.id} does not take it{advice}")
-        return {}
+        self.add(name, f"{self.model.id} does not take it{advice}")
+        return False
 
     def thinking_off(self, request: CompletionRequest, effort: str | None) -> None:
         """Note where `thinking=False` could not be said; effort "none" says it, by name or as what was asked."""
@@ -145,7 +152,7 @@ class Adjuster:
         return nearest
 
     def text_alone(self, message: Message) -> None:
-        """Note what else than text stands in an assistant's message: no vendor takes it back."""
+        """Note what else than text stands in an assistant's message: only who made it takes it back, by its state."""
         if not all(isinstance(block, TextContent) for block in message.blocks):
             self.add("assistant content", "an assistant's message is sent as text; its media was left out")
 
@@ -163,7 +170,7 @@ class Adjuster:
 
     def blind(self, kind: str) -> bool:
         """Whether this model is known not to take images, audio or documents; the block is then left out."""
-        known = {"image": self.model.vision, "audio": self.model.audio, "document": self.model.documents}[kind]
+        known = {"image": self.model.vision, "audio": self.model.audio, "document": self.model.documents}.get(kind)
         if known is False or kind in self.refused:
             who = self.model.id if known is False else "this API"
             self.add(kind, f"{who} cannot take {kind} input; it was left out")

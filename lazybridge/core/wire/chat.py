@@ -26,7 +26,7 @@ from lazybridge.core.wire import Adjuster, SDKCall, content_of, plain, state_for
 from lazybridge.core.wire.chat_answers import ChatAccumulator, answer_of
 from lazybridge.core.wire.chat_parts import Words, part
 from lazybridge.core.wire.chat_thinking import Asked, by_effort, by_object, by_switch, forced, thinks
-from lazybridge.core.wire.chat_turns import replay
+from lazybridge.core.wire.chat_turns import replay, spoken
 from lazybridge.core.wire.tool_ids import short_ids
 
 
@@ -88,6 +88,7 @@ class ChatWire:
             body[self.max_tokens_field] = request.max_tokens
         body |= adjust.sampling(request, asked.effort or ("none" if model.thinking == "never" else None))
         body |= asked.body
+        body |= _logprobs(adjust.logprobs(request, asked.effort or ("none" if model.thinking == "never" else None)))
         if request.stop:
             body["stop"] = list(request.stop)
         if request.seed is not None:
@@ -180,11 +181,13 @@ class ChatWire:
                 )
                 media += [block for block in message.blocks if not isinstance(block, TextContent)]
             elif message.role is ASSISTANT:
-                adjust.text_alone(message)
-                messages.append(self._assistant(message, ids))
+                heard = spoken(message, self.vendor, adjust)
+                if heard is None:
+                    adjust.text_alone(message)
+                messages.append(self._assistant(message, ids) | (heard or {}))
                 if replays:
                     for item in state_for(message, self.vendor, "chat") or ():
-                        messages[-1] |= item
+                        messages[-1] |= {name: item[name] for name in self.reasoning_fields if name in item}
             elif message.role is USER:
                 messages.append({"role": "user", "content": content_of(message, self._part, adjust)})
         if self.prefixes and messages and messages[-1]["role"] == "assistant" and "tool_calls" not in messages[-1]:
@@ -260,6 +263,12 @@ def _function(tool: ToolDefinition) -> dict[str, Any]:
 def raw_arguments(call: ToolCall) -> str:
     """A call's arguments as JSON text, byte for byte as the model wrote them where they came as text."""
     return json.dumps(dict(call.arguments)) if call.raw_arguments is None else call.raw_arguments
+
+
+def _logprobs(alternatives: int | None) -> dict[str, Any]:
+    if alternatives is None:
+        return {}
+    return {"logprobs": True, **({"top_logprobs": alternatives} if alternatives else {})}
 
 
 def _sent_id(id: str, ids: Mapping[str, str]) -> str:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from lazybridge.core.content import Media, TokenLogprob
 from lazybridge.core.errors import StreamTruncated, error_in_body
 from lazybridge.core.types import CompletionResponse, StopReason, StreamChunk, ToolCall, UsageStats
 from lazybridge.core.wire import joined, number, reported_cost, stop_reason
 from lazybridge.core.wire.chat_thinking import Thoughts
-from lazybridge.core.wire.chat_turns import KeptContent, keep
+from lazybridge.core.wire.chat_turns import KeptContent, keep, keep_audio
 from lazybridge.core.wire.citations import of_annotations, of_search
+from lazybridge.core.wire.logprobs import of_choice
+from lazybridge.core.wire.media import of_urls, speech
 
 # Read 2026-11-22: openai 3.54.0 `types/chat/chat_completion.py`; "eos" and "model_length" are other vendors' words,
 # seen in recorded answers.
@@ -36,6 +39,8 @@ def answer_of(
     choice: Mapping[str, Any] = choices[0] if choices else {}
     message: Mapping[str, Any] = choice.get("message") or {}
     text, thinking = _text_and_thinking(message)
+    audio = message.get("audio") or {}
+    text = text or audio.get("transcript") or ""
     refusal = message.get("refusal") or ""
     calls = [_call(call, index) for index, call in enumerate(message.get("tool_calls") or [])]
     if message.get("function_call"):
@@ -49,10 +54,15 @@ def answer_of(
         stop_reason=_stop_reason(choice.get("finish_reason"), calls, refusal, vendor),
         model=raw.get("model"),
         usage=usage_of(raw, message.get("executed_tools") or ()),
-        citations=of_search(raw) + of_annotations(message.get("annotations") or ()),
+        citations=(*of_search(raw), *of_annotations(message.get("annotations") or ())),
         provider_state=thoughts.state(vendor, text or refusal, calls),
         alternatives=tuple(_text_and_thinking(other.get("message") or {})[0] for other in choices[1:]),
+        media=tuple(of_urls(message.get("images") or ())),
+        logprobs=of_choice(choice),
     )
+    if (heard := speech([audio.get("data") or ""])) is not None:
+        response.media += (heard,)
+    keep_audio(response, vendor, audio)
     if keeps_thinking:
         keep(response, vendor, message.get("content"))
     return response
@@ -82,6 +92,10 @@ class ChatAccumulator:
         self.thinking: list[str] = []
         self.refusal: list[str] = []
         self.further: dict[int, list[str]] = {}
+        self.media: list[Media] = []
+        self.logprobs: list[TokenLogprob] = []
+        self.audio: dict[str, Any] = {}
+        self.audio_pieces: list[str] = []
         self.calls = _CallFragments()
         self.finish_reason: str | None = None
         self.usage: dict[str, Any] = {}
@@ -102,6 +116,7 @@ class ChatAccumulator:
         if event.get("search_results") or event.get("citations"):
             self.search = event
         text = thinking = ""
+        new_media: list[Media] = []
         choices = event.get("choices")
         # OpenAI's trailer: usage alone, after the finish reason. Others may send more, and are read to the end.
         self.done = choices == [] and bool(usage) and self.finish_reason is not None
@@ -112,6 +127,12 @@ class ChatAccumulator:
                 continue
             delta = choice.get("delta") or {}
             new_text, new_thinking = _text_and_thinking(delta)
+            if delta.get("audio"):
+                new_text += self._hear(delta["audio"])
+            if choice.get("logprobs"):
+                self.logprobs += of_choice(choice)
+            if delta.get("images"):
+                new_media += of_urls(delta["images"])
             if self.kept is not None:
                 self.kept.add(delta.get("content"))
             if delta.get("refusal"):
@@ -132,7 +153,21 @@ class ChatAccumulator:
             if delta.get("function_call"):
                 self.calls.add({"index": 0, "function": delta["function_call"]})
             self.finish_reason = choice.get("finish_reason") or self.finish_reason
-        return StreamChunk(delta=text, thinking_delta=thinking, model=self.model) if text or thinking else None
+        if self.finish_reason is not None and self.audio_pieces:
+            pieces, self.audio_pieces = self.audio_pieces, []
+            if (heard := speech(pieces)) is not None:
+                new_media.append(heard)
+        if not (text or thinking or new_media):
+            return None
+        self.media += new_media
+        return StreamChunk(delta=text, thinking_delta=thinking, model=self.model, media=tuple(new_media))
+
+    def _hear(self, audio: Mapping[str, Any]) -> str:
+        """Take a piece of spoken audio; what of its transcript is in it."""
+        self.audio |= {name: audio[name] for name in ("id", "expires_at") if audio.get(name) is not None}
+        if audio.get("data"):
+            self.audio_pieces.append(audio["data"])
+        return audio.get("transcript") or ""
 
     def counted(self) -> UsageStats:
         """What the vendor has counted so far."""
@@ -154,10 +189,13 @@ class ChatAccumulator:
             stop_reason=_stop_reason(self.finish_reason, calls, refusal, self.vendor),
             model=self.model,
             usage=self.counted(),
-            citations=of_search(self.search) + of_annotations(self.annotations),
+            citations=(*of_search(self.search), *of_annotations(self.annotations)),
             provider_state=self.thoughts.state(self.vendor, text, calls),
             alternatives=tuple(joined(self.further[index]) for index in sorted(self.further)),
+            media=tuple(self.media),
+            logprobs=tuple(self.logprobs),
         )
+        keep_audio(response, self.vendor, self.audio)
         if self.kept is not None:
             keep(response, self.vendor, self.kept.parts)
         return response

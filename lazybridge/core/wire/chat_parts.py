@@ -1,10 +1,10 @@
-"""How the dialects of Chat Completions write what is not text: images, audio, documents."""
+"""How the dialects of Chat Completions write what is not text: images, audio, documents; no dialect here takes video."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
-from lazybridge.core.content import AudioContent, ContentBlock, DocumentContent, ImageContent, TextContent
+from lazybridge.core.content import AudioContent, ContentBlock, DocumentContent, ImageContent, TextContent, VideoContent
 from lazybridge.core.wire import Adjuster
 
 Words = Literal["openai", "mistral"]
@@ -16,6 +16,9 @@ def part(block: ContentBlock, adjust: Adjuster, words: Words) -> dict[str, Any] 
         return {"type": "text", "text": block.text}
     if isinstance(block, ImageContent):
         return _image(block, adjust)
+    if isinstance(block, VideoContent):
+        adjust.add("video", "Chat Completions takes no video; it was left out")
+        return None
     if words == "mistral":
         return _mistral_audio(block, adjust) if isinstance(block, AudioContent) else _mistral_document(block, adjust)
     return _audio(block, adjust) if isinstance(block, AudioContent) else _document(block, adjust)

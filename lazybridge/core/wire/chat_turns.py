@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lazybridge.core.types import CompletionResponse, Message, ProviderState
-from lazybridge.core.wire import plain, state_for
+from lazybridge.core.wire import Adjuster, plain, state_for
 
 WIRE = "chat"
 
@@ -55,6 +56,31 @@ def keep(response: CompletionResponse, vendor: str, content: Any) -> None:
         return
     said = (response.content, tuple(response.tool_calls))
     response.provider_state = ProviderState(vendor, WIRE, (content,), said)
+
+
+def keep_audio(response: CompletionResponse, vendor: str, audio: Mapping[str, Any]) -> None:
+    """Put on the answer what stands for its spoken audio in the next turn; `spoken` puts it there."""
+    if audio.get("id"):
+        items = response.provider_state.items if response.provider_state else ()
+        said = (response.content, tuple(response.tool_calls))
+        item = {"audio": {"id": audio["id"]}, "expires_at": audio.get("expires_at")}
+        response.provider_state = ProviderState(vendor, WIRE, (*items, item), said)
+
+
+def spoken(message: Message, vendor: str, adjust: Adjuster) -> dict[str, Any] | None:
+    """What stands for the audio that this vendor spoke in a turn: its id, or nothing where the text alone can go back.
+    None where the vendor spoke no audio there."""
+    for item in state_for(message, vendor, WIRE) or ():
+        if isinstance(item, Mapping) and "audio" in item:
+            expires = item.get("expires_at")
+            if adjust.model.audio is False:
+                adjust.add("audio", f"{adjust.model.id} hears none; the transcript of what was spoken was sent")
+            elif expires is not None and expires <= time.time():
+                adjust.add("audio", "the vendor has forgotten what it spoke; the transcript was sent")
+            else:
+                return {"content": None, "audio": item["audio"]}  # it says the text
+            return {}
+    return None
 
 
 def replay(message: Message, vendor: str) -> list[Any] | None:

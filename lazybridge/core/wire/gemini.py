@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
 from lazybridge.core.catalogue import ModelProfile
-from lazybridge.core.content import AudioContent, ContentBlock, DocumentContent, ImageContent, TextContent
+from lazybridge.core.content import AudioContent, ContentBlock, DocumentContent, ImageContent, TextContent, VideoContent
 from lazybridge.core.types import (
     ASSISTANT,
     SYSTEM,
@@ -36,6 +36,13 @@ _SERVICE_TIERS = ("flex", "standard", "priority")
 # What a call that another model made, or that was edited, carries in place of the signature that Gemini 3 demands:
 # https://ai.google.dev/gemini-api/docs/thought-signatures, read 2026-11-22.
 _NO_SIGNATURE = "skip_thought_signature_validator"
+
+_KINDS: dict[type[ContentBlock], str] = {
+    ImageContent: "image",
+    AudioContent: "audio",
+    VideoContent: "video",
+    DocumentContent: "document",
+}
 
 
 @dataclass(frozen=True)
@@ -103,6 +110,8 @@ def _sampling_and_limits(request: CompletionRequest, adjust: Adjuster) -> dict[s
     ):
         if value is not None:
             config[name] = value
+    if request.logprobs is not None:
+        config |= {"responseLogprobs": True, **({"logprobs": request.logprobs} if request.logprobs else {})}
     return config
 
 
@@ -256,7 +265,7 @@ class _Contents:
         for block in message.blocks:
             if isinstance(block, TextContent) or (part := _part(block, self.adjust)) is None:
                 continue
-            if isinstance(block, AudioContent) or self.adjust.model.media_in_results is False:
+            if isinstance(block, (AudioContent, VideoContent)) or self.adjust.model.media_in_results is False:
                 self.adjust.add("tool result", "Gemini takes no such media in a result; it follows as a user's message")
                 self.media.append(part)
             else:
@@ -281,16 +290,27 @@ def _refuse(word: str) -> NoReturn:
 def _part(block: ContentBlock, adjust: Adjuster) -> dict[str, Any] | None:
     if isinstance(block, TextContent):
         return {"text": block.text}
-    kind = {ImageContent: "image", AudioContent: "audio", DocumentContent: "document"}[type(block)]
+    kind = _KINDS[type(block)]
     if isinstance(block, DocumentContent) and block.text is not None:
         return {"text": block.text}
     if adjust.blind(kind):
         return None
-    place = block.file_id or block.url
+    place, media_type = block.file_id or block.url, block.media_type
+    looked_at = _looked_at(block) if isinstance(block, VideoContent) else {}
     if place is not None:  # an uploaded file, Cloud Storage, YouTube, or what Google fetches from the web
-        media_type = {"mimeType": block.media_type} if block.media_type else {}
-        return {"fileData": {"fileUri": place, **media_type}}
-    if block.media_type is None:
+        if isinstance(block, VideoContent):
+            media_type = media_type or "video/mp4"  # so a recorded request says of a page of YouTube's
+        return {"fileData": {"fileUri": place, **({"mimeType": media_type} if media_type else {})}, **looked_at}
+    if media_type is None:
         adjust.add(kind, "Gemini wants the media type of bytes, and these show none; set media_type. It was left out")
         return None
-    return {"inlineData": {"mimeType": block.media_type, "data": block.base64}}
+    return {"inlineData": {"mimeType": media_type, "data": block.base64}, **looked_at}
+
+
+def _looked_at(video: VideoContent) -> dict[str, Any]:
+    """The `videoMetadata` of google-genai 3.4.0 `types.VideoMetadata`: moments are written as "1.5s"."""
+    moments = {"startOffset": video.start, "endOffset": video.end}
+    said: dict[str, Any] = {name: f"{value:g}s" for name, value in moments.items() if value is not None}
+    if video.fps is not None:
+        said["fps"] = video.fps
+    return {"videoMetadata": said} if said else {}

@@ -7,9 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
+from lazybridge.core.content import AudioContent, ImageContent, Media
 from lazybridge.core.errors import StreamTruncated, error_in_body
 from lazybridge.core.types import CompletionResponse, ProviderState, StopReason, StreamChunk, ToolCall, UsageStats
-from lazybridge.core.wire import joined, number, plain, stop_reason
+from lazybridge.core.wire import joined, logprobs, number, plain, stop_reason
+from lazybridge.core.wire.citations import of_candidate
+from lazybridge.core.wire.media import of_parts
 
 # google-genai 3.4.0 `types.FinishReason`, read 2026-11-22.
 _STOP_REASONS: dict[str, StopReason] = {
@@ -40,6 +43,7 @@ _BLOCKED: dict[str, StopReason] = dict.fromkeys(
 # google-genai 3.4.0 `types.TrafficType` (Vertex AI). Provisioned throughput is paid by the hour, and no token of it.
 _TRAFFIC = {"ON_DEMAND": "standard", "ON_DEMAND_PRIORITY": "priority", "ON_DEMAND_FLEX": "flex"}
 _PLAIN_TEXT = frozenset({"text", "thought"})
+_TOKENS = ("chosenCandidates", "topCandidates")
 
 
 def answer_of(raw: Mapping[str, Any], vendor: str, searches_billed: str | None = None) -> CompletionResponse:
@@ -60,6 +64,9 @@ def answer_of(raw: Mapping[str, Any], vendor: str, searches_billed: str | None =
         usage=usage_of(raw, searches_billed),
         request_id=raw.get("responseId"),
         alternatives=tuple(joined(_texts(_parts(other))) for other in candidates[1:]),
+        citations=tuple(of_candidate(first, text)),
+        media=tuple(of_parts(parts)),
+        logprobs=logprobs.of_candidate(first),
         provider_state=ProviderState(vendor, "gemini", tuple(parts), (text, tuple(calls))) if parts else None,
     )
 
@@ -114,9 +121,11 @@ class GeminiAccumulator:
         self.raw: Mapping[str, Any] | None = None
         self.answer: dict[str, Any] = {}
         self.candidates: dict[int, _Candidate] = {}
+        self.heard = False
 
     def feed(self, event: Mapping[str, Any]) -> StreamChunk | None:
-        """A chunk with text or thinking, or None."""
+        """A chunk with text, thinking or media, or None. An image comes whole; audio comes in pieces, and is whole at the
+        end."""
         if event.get("error"):
             raise error_in_body(event["error"], provider=self.vendor, model=self.answer.get("modelVersion"))
         usage = event.get("usageMetadata")
@@ -126,18 +135,26 @@ class GeminiAccumulator:
         if usage:
             self.answer["usageMetadata"] = usage
         text = thinking = ""
+        media: list[Media] = []
         for candidate in event.get("candidates") or ():
             index = candidate.get("index") or 0
             if index not in self.candidates:
                 self.candidates[index] = _Candidate()
-            for part in self.candidates[index].add(candidate):
+            parts = self.candidates[index].add(candidate)
+            if index == 0:
+                media += (found for found in of_parts(parts) if isinstance(found, ImageContent))
+                if candidate.get("finishReason") and not self.heard:
+                    self.heard = True
+                    media += (found for found in of_parts(self.candidates[0].parts) if isinstance(found, AudioContent))
+            for part in parts:
                 if index == 0 and part.get("thought"):
                     thinking += part.get("text") or ""
                 elif index == 0:
                     text += part.get("text") or ""
-        if text or thinking:
-            return StreamChunk(delta=text, thinking_delta=thinking, model=self.answer.get("modelVersion"))
-        return None
+        if not (text or thinking or media):
+            return None
+        model = self.answer.get("modelVersion")
+        return StreamChunk(delta=text, thinking_delta=thinking, model=model, media=tuple(media))
 
     def counted(self) -> UsageStats:
         """What the vendor has counted so far."""
@@ -170,7 +187,10 @@ class _Candidate:
     def add(self, candidate: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Take a piece in; its parts."""
         for name, value in candidate.items():
-            if name != "content" and value is not None:
+            if name == "logprobsResult" and isinstance(value, Mapping):  # of this piece's tokens
+                before = self.fields.get(name) or {}
+                self.fields[name] = {key: [*(before.get(key) or ()), *(value.get(key) or ())] for key in _TOKENS}
+            elif name != "content" and value is not None:
                 self.fields[name] = value
         parts = _parts(candidate)
         for part in parts:

@@ -8,7 +8,15 @@ from typing import Any
 
 from lazybridge.core import structured
 from lazybridge.core.catalogue import ModelProfile
-from lazybridge.core.content import AudioContent, CacheHint, ContentBlock, DocumentContent, ImageContent, TextContent
+from lazybridge.core.content import (
+    AudioContent,
+    CacheHint,
+    ContentBlock,
+    DocumentContent,
+    ImageContent,
+    TextContent,
+    VideoContent,
+)
 from lazybridge.core.errors import error_in_body
 from lazybridge.core.types import (
     ASSISTANT,
@@ -48,7 +56,7 @@ class MessagesWire:
     def to_sdk_kwargs(self, request: CompletionRequest, model: ModelProfile, stream: bool) -> SDKCall:
         """The body of POST /v1/messages."""
         adjust = Adjuster(model)
-        adjust.unavailable(request, {"seed": "the Messages API has no such parameter"})
+        adjust.unavailable(request, dict.fromkeys(("seed", "logprobs"), "the Messages API has no such parameter"))
         for name in ("temperature", "top_p"):
             if getattr(request, name) is not None:
                 adjust.add(name, "the Messages API has no such parameter since its version 2026-10-21")
@@ -81,8 +89,7 @@ class MessagesWire:
             if message.role is SYSTEM:
                 continue
             if message.role is ASSISTANT:
-                adjust.text_alone(message)
-                said = self._assistant(message)
+                said = self._assistant(message, adjust)
                 if said:  # an empty turn is refused, and the model does answer with one at times
                     messages.append({"role": "assistant", "content": said})
                 continue
@@ -98,11 +105,12 @@ class MessagesWire:
                 messages.append({"role": "user", "content": content})
         return messages
 
-    def _assistant(self, message: Message) -> str | list[dict[str, Any]]:
+    def _assistant(self, message: Message, adjust: Adjuster) -> str | list[dict[str, Any]]:
         replayed = state_for(message, self.vendor, "messages")
         if replayed is not None:
             # The API refuses empty text blocks, its own among them: https://github.com/anthropics/anthropic-sdk-python/issues/461
             return [block for block in replayed if not (block.get("type") == "text" and not block.get("text"))]
+        adjust.text_alone(message)
         if not message.tool_calls:
             return message.text
         blocks: list[dict[str, Any]] = [{"type": "text", "text": message.text}] if message.text else []
@@ -242,8 +250,9 @@ def _part(block: ContentBlock, adjust: Adjuster) -> dict[str, Any] | None:
         if adjust.blind("image"):
             return None
         part = {"type": "image", "source": _source(block)}
-    elif isinstance(block, AudioContent):
-        adjust.add("audio", "the Messages API takes no audio; it was left out")
+    elif isinstance(block, (AudioContent, VideoContent)):
+        kind = "audio" if isinstance(block, AudioContent) else "video"
+        adjust.add(kind, f"the Messages API takes no {kind}; it was left out")
         return None
     else:
         if adjust.blind("document"):

@@ -8,6 +8,7 @@ from typing import Any
 from lazybridge.core.errors import StreamTruncated, error_in_body
 from lazybridge.core.types import CompletionResponse, ProviderState, StopReason, StreamChunk, ToolCall, UsageStats
 from lazybridge.core.wire import joined, number, plain, stop_reason
+from lazybridge.core.wire.citations import of_blocks
 
 _STOP_REASONS: dict[str, StopReason] = {
     "end_turn": "end_turn",
@@ -132,6 +133,7 @@ def answer_of(raw: Mapping[str, Any], content: list[dict[str, Any]], vendor: str
         stop_reason=stop_reason(raw.get("stop_reason"), _STOP_REASONS, vendor),
         model=raw.get("model"),
         usage=usage,
+        citations=tuple(of_blocks(content)),
         provider_state=ProviderState(vendor, "messages", tuple(content), (text, tuple(calls))) if content else None,
     )
 

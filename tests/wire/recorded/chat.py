@@ -39,6 +39,9 @@ def read(body: JSON) -> Parsed:
     if body.get("functions") or body.get("function_call"):
         raise CannotSay("functions, which tools replaced")
     fields = settings(body, {limit: "max_tokens", "temperature": "temperature", "top_p": "top_p", "stop": "stop", "seed": "seed", "parallel_tool_calls": "parallel_tool_calls", "metadata": "metadata", "service_tier": "service_tier", "reasoning_effort": "effort"})  # fmt: skip
+    if body.get("logprobs") is True and body.get("top_logprobs") != 0:
+        del body["logprobs"]
+        fields["logprobs"] = body.pop("top_logprobs", None) or 0
     model, stream = body.pop("model", None) or "model", bool(body.pop("stream", False))
     format = body.get("response_format")
     if isinstance(format, dict) and format.get("type") == "json_schema":
