@@ -10,14 +10,8 @@ if TYPE_CHECKING:
     from lazybridge.budget import Budget
     from lazybridge.core.catalogue.registered import register_model_alias, register_price
     from lazybridge.core.content import AudioContent, DocumentContent, ImageContent, TextContent
-    from lazybridge.core.errors import (
-        BudgetExceeded,
-        ConfigurationError,
-        LazyBridgeError,
-        ProviderError,
-        StreamTruncated,
-    )
-    from lazybridge.core.errors import StructuredOutputError, ToolLoopError, UnknownModelError
+    from lazybridge.core.errors import BudgetExceeded, ConfigurationError, LazyBridgeError, ProviderError
+    from lazybridge.core.errors import StreamTruncated, StructuredOutputError, ToolLoopError, UnknownModelError
     from lazybridge.core.errors import UnsupportedFeatureError, UnsupportedNativeToolError
     from lazybridge.core.catalogue.live import update_prices
     from lazybridge.core.pricing import price
@@ -27,35 +21,41 @@ if TYPE_CHECKING:
     from lazybridge.core.types import ToolCall, ToolDefinition, UsageStats
     from lazybridge.embeddings import aembed, embed
     from lazybridge.core.endpoints.embeddings import Embeddings
+    from lazybridge.core.endpoints.images import GeneratedImages
+    from lazybridge.core.endpoints.speech import Speech
+    from lazybridge.core.endpoints.transcription import Transcription
     from lazybridge.engine import LLMEngine
     from lazybridge.envelope import Attempt, Envelope, EnvelopeMetadata, ErrorInfo
     from lazybridge.estimate import Estimate
     from lazybridge.ledger import Ledger
+    from lazybridge.media import agenerate_image, aspeak, atranscribe, generate_image, speak, transcribe
     from lazybridge.tools import Tool
 
 __version__ = "0.1.0"
 
 # fmt: off
 __all__ = [
-    "Agent", "AgentStream", "Attempt", "AudioContent", "Budget", "BudgetExceeded", "CompletionRequest", "CompletionResponse", "ConfigurationError",
-    "DocumentContent", "Embeddings", "Envelope", "EnvelopeMetadata", "ErrorInfo", "Estimate", "ImageContent", "LLMEngine", "LazyBridgeError", "Ledger",
-    "Line", "Message", "NativeTool", "ProviderError", "Receipt", "StreamChunk", "StreamTruncated", "StructuredOutputError", "TextContent",
-    "Tool", "ToolCall", "ToolDefinition", "ToolLoopError", "UnknownModelError", "UnsupportedFeatureError",
-    "UnsupportedNativeToolError", "UsageStats", "aembed", "embed", "price", "register_model_alias", "register_price",
-    "register_tier", "update_prices",
+    "Agent", "AgentStream", "Attempt", "AudioContent", "Budget", "BudgetExceeded", "CompletionRequest", "CompletionResponse",
+    "ConfigurationError", "DocumentContent", "Embeddings", "Envelope", "EnvelopeMetadata", "ErrorInfo", "Estimate", "GeneratedImages",
+    "ImageContent", "LLMEngine", "LazyBridgeError", "Ledger", "Line", "Message", "NativeTool", "ProviderError", "Receipt", "Speech",
+    "StreamChunk", "StreamTruncated", "StructuredOutputError", "TextContent", "Tool", "ToolCall", "ToolDefinition", "ToolLoopError",
+    "Transcription", "UnknownModelError", "UnsupportedFeatureError", "UnsupportedNativeToolError", "UsageStats", "aembed", "agenerate_image",
+    "aspeak", "atranscribe", "embed", "generate_image", "price", "register_model_alias", "register_price", "register_tier", "speak", "transcribe",
+    "update_prices",
 ]
 # fmt: on
 
 _HOME_OF = {
     "Agent": "agent",
     "AgentStream": "agent",
-    "Budget": "budget",
-    "Estimate": "estimate",
+    **{name: name.lower() for name in ("Budget", "Estimate", "Ledger")},
     "LLMEngine": "engine",
-    "Ledger": "ledger",
     "Tool": "tools",
     "Embeddings": "core.endpoints.embeddings",
+    "GeneratedImages": "core.endpoints.images",
+    **{name: f"core.endpoints.{name.lower()}" for name in ("Speech", "Transcription")},
     **dict.fromkeys(("aembed", "embed"), "embeddings"),
+    **dict.fromkeys(("agenerate_image", "aspeak", "atranscribe", "generate_image", "speak", "transcribe"), "media"),
     "price": "core.pricing",
     "register_tier": "core.tiers",
     "update_prices": "core.catalogue.live",

@@ -64,6 +64,9 @@ BUILT_IN_ALIASES: dict[str, str] = {
 # The names that Mistral's ids begin with: https://github.com/mistralai/platform-docs-public src/schema/models/models,
 # read 2026-11-22.
 _MISTRAL = ("mistral", "ministral", "codestral", "magistral", "devstral", "pixtral", "open-mistral", "voxtral")
+# openai 3.54.0 `types/image_model.py`, `types/audio_model.py`; `whisper-large-v3` is groq 1.7.0's; read 2026-11-22.
+_EMBEDS = ("text-embedding-3-", "text-embedding-ada-")
+_MEDIA = ("gpt-image-", "gpt-transcribe", "dall-e-", "tts-1", "whisper-1")
 # The ids of openai 3.54.0 `types/shared/chat_model.py`, anthropic 2.12.0 `types/model.py` and google-genai 3.4.0
 # `_gaos/types/interactions/model.py`, read 2026-11-22.
 # `gpt-oss-…` is absent on purpose: other vendors host it, OpenAI's API does not.
@@ -72,17 +75,13 @@ BUILT_IN_RULES: tuple[Rule, ...] = (
     *(("startswith", f"gpt-{digit}", "openai") for digit in range(3, 10)),
     ("startswith", "gpt-audio-", "openai"),
     ("startswith", "gpt-daybreak-", "openai"),
-    *(("startswith", prefix, "openai") for prefix in ("chatgpt-", "text-embedding-3-", "text-embedding-ada-")),
+    *(("startswith", prefix, "openai") for prefix in ("chatgpt-", "codex-", "computer-use-", *_EMBEDS, *_MEDIA)),
     ("startswith", "text-embedding-00", "google"),
-    ("startswith", "codex-", "openai"),
-    ("startswith", "computer-use-", "openai"),
-    ("startswith", "o1", "openai"),
-    ("startswith", "o3", "openai"),
-    ("startswith", "o4-", "openai"),
-    ("startswith", "compound-beta", "groq"),
+    *(("startswith", prefix, "openai") for prefix in ("o1", "o3", "o4-")),
+    *(("startswith", prefix, "groq") for prefix in ("compound-beta", "whisper-large-v3")),
     *(("startswith", f"{name}-", "mistral") for name in _MISTRAL),
     ("startswith", "gemini-", "google"),
-    ("startswith", "gemma-", "google"),
+    *(("startswith", prefix, "google") for prefix in ("gemma-", "imagen-")),
     ("startswith", "local:", "local"),
     # The makers' own ids, by the catalogue; other hosts write `deepseek-ai/…` and `deepseek-r1-distill-…`.
     *(("startswith", f"deepseek-{word}", "deepseek") for word in ("chat", "reasoner", "flash", "v3", "v4")),
