@@ -97,8 +97,11 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        sent = self.rfile.read(int(self.headers["content-length"]))
         name, _, query = self.path.rsplit("/", 1)[-1].partition("?")
+        if name in _MEDIA:
+            return self._send(200, _MEDIA[name], {})
+        body = json.loads(sent)
         if ":" in name:  # Google says in the URL what others say in the body
             model, _, name = name.partition(":")
             body["model"] = model
@@ -427,6 +430,22 @@ def _gemini(body: dict[str, Any], pieces: tuple[str, ...], call: dict[str, Any] 
     ]
 
 
+# What OpenAI answers besides conversations: recorded by 0xPlaygrounds/rig (MIT), shortened.
+_DRAWN = {
+    "data": [{"b64_json": "iVBORw0KGgo="}],
+    "output_format": "png",
+    "usage": {
+        "input_tokens": 14,
+        "input_tokens_details": {"image_tokens": 0, "text_tokens": 14},
+        "output_tokens": 272,
+        "output_tokens_details": {"image_tokens": 272, "text_tokens": 0},
+    },
+}
+_HEARD = {
+    "text": "The sun was setting slowly.",
+    "usage": {"input_token_details": {"audio_tokens": 54}, "input_tokens": 54, "output_tokens": 16, "total_tokens": 70},
+}
+_MEDIA: dict[str, Any] = {"generations": _DRAWN, "edits": _DRAWN, "speech": b"ID3\4", "transcriptions": _HEARD}
 _WIRES = {
     "completions": _chat,
     "responses": _responses,

@@ -46,7 +46,7 @@ class OpenAIImages(Endpoint[ImageRequest, GeneratedImages]):
         return GeneratedImages(
             images=[_image(item, media_type) for item in items],
             revised_prompt=next((item["revised_prompt"] for item in items if item.get("revised_prompt")), None),
-            usage=_usage(raw),
+            usage=_usage(raw, bool(request.images)),
         )
 
 
@@ -95,17 +95,17 @@ def _image(item: Mapping[str, Any], media_type: str | None) -> ImageContent:
     return ImageContent(url=item["url"])
 
 
-def _usage(raw: Mapping[str, Any]) -> UsageStats:
-    """Tokens, of which an answer without details wrote none but those of images; GPT Image models count them all.
+def _usage(raw: Mapping[str, Any], sent: bool) -> UsageStats:
+    """Tokens. Without details, all that was written is images, but how pictures that were sent and text divide is unknown.
 
     Who writes SVG is another model, whose tokens (`svg_usage`) are billed apart."""
     usage: Mapping[str, Any] = raw.get("usage") or {}
     wrote = number(usage, "output_tokens")
-    details = usage.get("output_tokens_details")
+    read_details, details = usage.get("input_tokens_details"), usage.get("output_tokens_details")
     return UsageStats(
-        number(usage, "input_tokens"),
+        number(usage, "input_tokens") if read_details or not sent else None,
         wrote,
-        image_input_tokens=number(usage.get("input_tokens_details"), "image_tokens"),
+        image_input_tokens=number(read_details, "image_tokens"),
         image_output_tokens=number(details, "image_tokens") if details else wrote,
         unpriced_tool_calls=1 if raw.get("svg_usage") else None,
     )

@@ -85,12 +85,16 @@ def _segments(found: Any) -> Iterator[TranscriptSegment]:
 
 
 def _usage(usage: Mapping[str, Any]) -> UsageStats:
-    """Tokens, where the vendor counts them; Mistral counts those of the sound apart, and in the total alone."""
+    """Tokens, where the vendor counts them; Mistral counts those of the sound apart, and in the total alone.
+
+    Sound and text have prices of their own: a count of OpenAI's that does not divide them is none."""
     read, wrote = number(usage, "input_tokens", "prompt_tokens"), number(usage, "output_tokens", "completion_tokens")
     total = number(usage, "total_tokens")
     if read is not None and wrote is not None and total is not None:
         read = max(read, total - wrote)
     details = usage.get("input_token_details") or usage.get("prompt_tokens_details")
+    if details is None and "input_tokens" in usage:
+        read = None
     return UsageStats(
         read,
         wrote,
