@@ -430,20 +430,21 @@ def _gemini(body: dict[str, Any], pieces: tuple[str, ...], call: dict[str, Any] 
     ]
 
 
-# What OpenAI answers besides conversations: recorded by 0xPlaygrounds/rig (MIT), shortened.
+# What OpenAI answers besides conversations, in the shape of openai 3.54.0 `types/images_response.py` and
+# `types/audio/transcription.py`.
 _DRAWN = {
     "data": [{"b64_json": "iVBORw0KGgo="}],
     "output_format": "png",
     "usage": {
-        "input_tokens": 14,
-        "input_tokens_details": {"image_tokens": 0, "text_tokens": 14},
-        "output_tokens": 272,
-        "output_tokens_details": {"image_tokens": 272, "text_tokens": 0},
+        "input_tokens": 10,
+        "input_tokens_details": {"image_tokens": 0, "text_tokens": 10},
+        "output_tokens": 200,
+        "output_tokens_details": {"image_tokens": 200, "text_tokens": 0},
     },
 }
 _HEARD = {
-    "text": "The sun was setting slowly.",
-    "usage": {"input_token_details": {"audio_tokens": 54}, "input_tokens": 54, "output_tokens": 16, "total_tokens": 70},
+    "text": "Hello.",
+    "usage": {"input_token_details": {"audio_tokens": 20}, "input_tokens": 20, "output_tokens": 5, "total_tokens": 25},
 }
 _MEDIA: dict[str, Any] = {"generations": _DRAWN, "edits": _DRAWN, "speech": b"ID3\4", "transcriptions": _HEARD}
 _WIRES = {

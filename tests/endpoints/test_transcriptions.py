@@ -168,16 +168,18 @@ def openai_options(vendor: MediaVendor) -> dict[str, Any]:
     return {"model": "gpt-4o-transcribe-diarize", "api_key": "k", "base_url": vendor.url}
 
 
-def test_who_spoke_and_when(media_vendor: MediaVendor) -> None:
-    # The segment and the usage of the recorded stream openai-48977b625f23, in the shape of openai 3.54.0
-    # `types/audio/transcription_diarized.py`.
-    segment = {"type": "transcript.text.segment", "id": "seg_0", "text": " Ruby is", "speaker": "A", "start": 0.0, "end": 3.25}  # fmt: skip
-    usage = {"type": "tokens", "total_tokens": 182, "input_tokens": 37, "input_token_details": {"text_tokens": 0, "audio_tokens": 37}, "output_tokens": 145}  # fmt: skip
-    media_vendor.answer = {"task": "transcribe", "duration": 3.25, "text": "Ruby is", "segments": [segment], "usage": usage}  # fmt: skip
+@pytest.mark.parametrize("record", [p for p in recorded("audio_transcription", "transcription") if not p.values[0] or ("diarize" in (p.values[0]["request_text"] or "") and p.values[0]["streaming"])])  # fmt: skip
+def test_who_spoke_and_when(record: dict[str, Any], media_vendor: MediaVendor) -> None:
+    # The segment and the end of the recorded stream, in the shape of openai 3.54.0 `types/audio/transcription_diarized.py`.
+    lines = [line.removeprefix("data: ") for line in record["response_body"].splitlines() if line.startswith("data: {")]
+    segment, done = map(json.loads, lines)
+    media_vendor.answer = {"task": "transcribe", "duration": segment["end"], "segments": [segment], "text": done["text"], "usage": done["usage"]}  # fmt: skip
     found = transcribe(WAV, diarize=True, **openai_options(media_vendor))
-    assert found.segments == [TranscriptSegment(" Ruby is", 0.0, 3.25, "A")]
-    assert found.duration_s == 3.25
-    assert found.cost_usd == pytest.approx((37 * 6 + 145 * 10) / 1e6)
+    assert found.text == done["text"]
+    assert found.segments == [TranscriptSegment(segment["text"], segment["start"], segment["end"], segment["speaker"])]
+    assert found.duration_s == segment["end"]
+    heard, wrote = done["usage"]["input_token_details"]["audio_tokens"], done["usage"]["output_tokens"]
+    assert found.cost_usd == pytest.approx((heard * 6 + wrote * 10) / 1e6)  # genai-prices 0.2.3, read 2026-11-22
     with pytest.warns(UserWarning, match="times of segments"):
         found = transcribe(WAV, diarize=True, timestamps="word", **openai_options(media_vendor))
     assert [adjustment.parameter for adjustment in found.adjustments] == ["timestamps"]
