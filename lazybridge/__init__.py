@@ -10,24 +10,26 @@ __version__ = "0.1.0"
 # fmt: off
 __all__ = [
     "Agent", "AgentStream", "Attempt", "AudioContent", "Budget", "BudgetExceeded", "CompletionRequest", "CompletionResponse", "ConfigurationError",
-    "DocumentContent", "Embeddings", "Envelope", "EnvelopeMetadata", "ErrorInfo", "Estimate", "ImageContent", "LLMEngine", "LazyBridgeError", "Ledger",
-    "Line", "Message", "NativeTool", "ProviderError", "Receipt", "StreamChunk", "StreamTruncated", "StructuredOutputError", "TextContent",
-    "TokenLogprob", "Tool", "ToolCall", "ToolDefinition", "ToolLoopError", "UnknownModelError", "UnsupportedFeatureError",
-    "UnsupportedNativeToolError", "UsageStats", "VideoContent", "aembed", "embed", "price", "register_model_alias", "register_price",
-    "register_tier", "update_prices",
+    "DocumentContent", "Embeddings", "Envelope", "EnvelopeMetadata", "ErrorInfo", "Estimate", "GeneratedImages", "ImageContent", "LLMEngine",
+    "LazyBridgeError", "Ledger", "Line", "Message", "NativeTool", "ProviderError", "Receipt", "Speech", "StreamChunk", "StreamTruncated",
+    "StructuredOutputError", "TextContent", "TokenLogprob", "Tool", "ToolCall", "ToolDefinition", "ToolLoopError", "Transcription",
+    "UnknownModelError", "UnsupportedFeatureError", "UnsupportedNativeToolError", "UsageStats", "VideoContent", "aembed", "agenerate_image",
+    "aspeak", "atranscribe", "embed", "generate_image", "price", "register_model_alias", "register_price", "register_tier", "speak", "transcribe",
+    "update_prices",
 ]
 # fmt: on
 
 _HOME_OF = {
     "Agent": "agent",
     "AgentStream": "agent",
-    "Budget": "budget",
-    "Estimate": "estimate",
+    **{name: name.lower() for name in ("Budget", "Estimate", "Ledger")},
     "LLMEngine": "engine",
-    "Ledger": "ledger",
     "Tool": "tools",
     "Embeddings": "core.endpoints.embeddings",
+    "GeneratedImages": "core.endpoints.images",
+    **{name: f"core.endpoints.{name.lower()}" for name in ("Speech", "Transcription")},
     **dict.fromkeys(("aembed", "embed"), "embeddings"),
+    **dict.fromkeys(("agenerate_image", "aspeak", "atranscribe", "generate_image", "speak", "transcribe"), "media"),
     "price": "core.pricing",
     "register_tier": "core.tiers",
     "update_prices": "core.catalogue.live",

@@ -13,6 +13,9 @@ from lazybridge.core.content import TextContent as TextContent
 from lazybridge.core.content import TokenLogprob as TokenLogprob
 from lazybridge.core.content import VideoContent as VideoContent
 from lazybridge.core.endpoints.embeddings import Embeddings as Embeddings
+from lazybridge.core.endpoints.images import GeneratedImages as GeneratedImages
+from lazybridge.core.endpoints.speech import Speech as Speech
+from lazybridge.core.endpoints.transcription import Transcription as Transcription
 from lazybridge.core.errors import BudgetExceeded as BudgetExceeded
 from lazybridge.core.errors import ConfigurationError as ConfigurationError
 from lazybridge.core.errors import LazyBridgeError as LazyBridgeError
@@ -44,6 +47,12 @@ from lazybridge.envelope import EnvelopeMetadata as EnvelopeMetadata
 from lazybridge.envelope import ErrorInfo as ErrorInfo
 from lazybridge.estimate import Estimate as Estimate
 from lazybridge.ledger import Ledger as Ledger
+from lazybridge.media import agenerate_image as agenerate_image
+from lazybridge.media import aspeak as aspeak
+from lazybridge.media import atranscribe as atranscribe
+from lazybridge.media import generate_image as generate_image
+from lazybridge.media import speak as speak
+from lazybridge.media import transcribe as transcribe
 from lazybridge.tools import Tool as Tool
 
 __version__: str

@@ -106,8 +106,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, ANSWERS[self.path.partition("?")[0].rsplit("/", 1)[-1]]({}), {})
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        sent = self.rfile.read(int(self.headers["content-length"]))
         name, _, query = self.path.rsplit("/", 1)[-1].partition("?")
+        if name in _MEDIA:
+            return self._send(200, _MEDIA[name], {})
+        body = json.loads(sent)
         if ":" in name:  # Google says in the URL what others say in the body
             model, _, name = name.partition(":")
             body["model"] = model
@@ -448,6 +451,23 @@ def _gemini(body: dict[str, Any], pieces: tuple[str, ...], call: dict[str, Any] 
     ]
 
 
+# What OpenAI answers besides conversations, in the shape of openai 3.54.0 `types/images_response.py` and
+# `types/audio/transcription.py`.
+_DRAWN = {
+    "data": [{"b64_json": "iVBORw0KGgo="}],
+    "output_format": "png",
+    "usage": {
+        "input_tokens": 10,
+        "input_tokens_details": {"image_tokens": 0, "text_tokens": 10},
+        "output_tokens": 200,
+        "output_tokens_details": {"image_tokens": 200, "text_tokens": 0},
+    },
+}
+_HEARD = {
+    "text": "Hello.",
+    "usage": {"input_token_details": {"audio_tokens": 20}, "input_tokens": 20, "output_tokens": 5, "total_tokens": 25},
+}
+_MEDIA: dict[str, Any] = {"generations": _DRAWN, "edits": _DRAWN, "speech": b"ID3\4", "transcriptions": _HEARD}
 _WIRES = {
     "completions": _chat,
     "responses": _responses,

@@ -126,6 +126,9 @@ ENDPOINT_APIS: Mapping[str, tuple[str, ...]] = {
     "embeddings": ("openai_embeddings", "google_embed"),
     "models": ("models",),
     "token_count": ("count_tokens",),
+    "images": ("openai_images", "google_generate"),
+    "speech": ("audio_speech", "google_generate"),
+    "transcription": ("audio_transcription",),
 }
 # What proves the endpoints of which nothing was recorded: the test that names the provider.
 _OWN_SERVERS = "tests/endpoints/test_llama_server.py"

@@ -30,6 +30,23 @@ from lazybridge.core.registry import route
         ("groq/groq/compound", "groq", "groq/compound"),
         ("compound-beta-mini", "groq", "compound-beta-mini"),
         ("fal/anthropic/claude-opus-5.5", "fal", "anthropic/claude-opus-5.5"),
+        *(
+            (id, "openai", id)
+            for id in (
+                "gpt-image-2.5-flare",
+                "chatgpt-image-latest",
+                "dall-e-3",
+                "tts-1-hd",
+                "gpt-4o-mini-tts",
+                "whisper-1",
+                "gpt-4o-transcribe-diarize",
+                "gpt-transcribe",
+            )
+        ),
+        ("whisper-large-v3-turbo", "groq", "whisper-large-v3-turbo"),
+        ("voxtral-mini-tts-3-0", "mistral", "voxtral-mini-tts-3-0"),
+        ("gemini-3.8-flash-tts", "google", "gemini-3.8-flash-tts"),
+        ("imagen-4.0-generate-001", "google", "imagen-4.0-generate-001"),
         ("Groq", "groq", None),
         ("fal", "fal", None),
         ("local:/models/a.gguf", "local", "local:/models/a.gguf"),

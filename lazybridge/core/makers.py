@@ -31,6 +31,9 @@ BUILT_IN_RULES: tuple[Rule, ...] = (
     ),
     ("startswith", "chatgpt-", "openai"),
     *(("startswith", f"text-embedding-{word}-", "openai") for word in ("3", "ada")),
+    # openai 3.54.0 `types/image_model.py`, `types/audio_model.py`; `whisper-large-v3` is groq 1.7.0's; read 2026-11-22.
+    *(("startswith", prefix, "openai") for prefix in ("gpt-transcribe", "dall-e-", "tts-1", "whisper-1")),
+    ("startswith", "whisper-large-v3", "groq"),
     ("startswith", "text-embedding-00", "google"),
     ("startswith", "codex-", "openai"),
     ("startswith", "computer-use", "openai"),
@@ -40,7 +43,7 @@ BUILT_IN_RULES: tuple[Rule, ...] = (
     ("startswith", "compound-beta", "groq"),
     *(("startswith", f"{name}-", "mistral") for name in _MISTRAL),
     ("startswith", "gemini-", "google"),
-    ("startswith", "gemma-", "google"),
+    *(("startswith", prefix, "google") for prefix in ("gemma-", "imagen-")),
     ("startswith", "local:", "local"),
     # The makers' own ids, by the catalogue; other hosts write `deepseek-ai/…` and `deepseek-r1-distill-…`.
     *(("startswith", f"deepseek-{word}", "deepseek") for word in ("chat", "reasoner", "flash", "v3", "v4")),

@@ -10,7 +10,7 @@ import copy
 import json
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,10 @@ _THE_SELLERS = frozenset({"prices", "aliases", "unpriced", "us_factor", "searche
 # Google's price page has one line for text, image, video and audio where it has none for audio alone
 # (https://ai.google.dev/gemini-api/docs/pricing, read 2026-11-22).
 HEARS_AT_THE_PRICE_OF_TEXT = {"google": "gemini-"}
+# Models that write images alone, or sound alone: the reference's one price of output is that of their tokens
+# (https://developers.openai.com/api/docs/models/gpt-image-1-mini; https://github.com/BerriAI/litellm/discussions/42776
+# for the speaking models of Google; read 2026-11-22). By vendor, a part of the id, and the unit.
+WRITES_ALONE = (("openai", "gpt-image-", "image_output"), ("google", "-tts", "audio_output"))
 _PRICE_FIELDS = frozenset({"since", "hours", "weekdays", "above", "source", "as_of", "verified"})
 _KEYS = frozenset({"vendor", "models", "tier"})
 
@@ -64,10 +68,11 @@ def tables() -> dict[str, dict[str, Any]]:
             row.update(facts)
             row["sources"] = sorted({*row.get("sources", ()), f"{entry['source']}, {entry['as_of']}"})
     for vendor, prefix in HEARS_AT_THE_PRICE_OF_TEXT.items():
-        for row in (row for id, row in made[vendor].items() if id.startswith(prefix)):
-            for period in (period for periods in row.get("prices", {}).values() for period in periods):
-                for rates in (period["rates"], *(rates for _, rates in period.get("above", ()))):
-                    _hear(rates)
+        for rates in _rates(row for id, row in made[vendor].items() if id.startswith(prefix)):
+            _hear(rates)
+    for vendor, part, unit in WRITES_ALONE:
+        for rates in _rates(row for id, row in made[vendor].items() if part in id):
+            rates.setdefault(unit, rates["output"])
     for host, prefixes in HOSTS.items():
         for maker, prefix in prefixes.items():
             _host(made[host], made[maker], prefix)
@@ -89,6 +94,12 @@ def _host(models: dict[str, Row], makers: dict[str, Row], prefix: str) -> None:
         _, found, own = id.rpartition(prefix) if prefix else ("", "every id", id)
         facts = (named.get(own) or named.get(without_date(own)) or {}) if found else {}
         row |= {name: value for name, value in facts.items() if name not in _THE_SELLERS and name not in row}
+
+
+def _rates(found: Iterable[Row]) -> Iterator[dict[str, str]]:
+    """Every set of rates of these rows."""
+    for period in (period for row in found for periods in row.get("prices", {}).values() for period in periods):
+        yield from (period["rates"], *(rates for _, rates in period.get("above", ())))
 
 
 def _hear(rates: dict[str, str]) -> None:

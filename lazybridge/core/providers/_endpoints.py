@@ -145,6 +145,8 @@ class Endpoints(Connection):
         response.adjustments = (*call.adjustments, *response.adjustments)
         response.raw = raw
         response.receipt = FREE if endpoint.free else receipt_for(self, response.model or model, response.usage, began)
+        if response.receipt.status == "unknown" and endpoint.sold_by:
+            response.receipt = response.receipt.at_least(f"prices by the {endpoint.sold_by} are not known here")
         response.usage.cost_usd = response.receipt.cost_usd
         return response
 

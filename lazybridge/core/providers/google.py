@@ -14,7 +14,9 @@ from lazybridge.core.types import CompletionRequest, CompletionResponse, NativeT
 from lazybridge.core.wire import SDKCall, Wire
 from lazybridge.core.wire.endpoints import Endpoint
 from lazybridge.core.wire.endpoints.embeddings import GeminiEmbeddings
+from lazybridge.core.wire.endpoints.images import GeminiImages
 from lazybridge.core.wire.endpoints.models import GeminiModelList
+from lazybridge.core.wire.endpoints.speech import GeminiSpeech
 from lazybridge.core.wire.endpoints.tokens import GeminiTokenCount
 from lazybridge.core.wire.gemini import NATIVE_TOOLS, GeminiWire
 
@@ -26,13 +28,20 @@ _ON = ("true", "1")
 # google-genai 3.4.0 `types.py` (CountTokensConfig) and https://ai.google.dev/api/tokens, read 2026-11-22.
 _COUNTED = frozenset({"contents", "systemInstruction", "tools", "toolConfig", "generationConfig", "cachedContent"})
 _COUNTED_BY_VERTEX = frozenset({"contents", "systemInstruction", "tools", "generationConfig"})
+# What draws and speaks, with a price and without an end: genai-prices 0.2.3, https://ai.google.dev/gemini-api/docs/deprecations
+# (as of 2026-10-15), read 2026-11-22.
+_DRAWS, _SPEAKS = "gemini-3.1-flash-lite-image", "gemini-3.8-flash-tts"
 _ENDPOINTS: dict[str, Endpoint[Any, Any]] = {
     "embeddings": GeminiEmbeddings(default_model="gemini-embedding-001"),
+    "images": GeminiImages(default_model=_DRAWS),
     "models": GeminiModelList(),
+    "speech": GeminiSpeech(default_model=_SPEAKS),
     "token_count": GeminiTokenCount(wire=GeminiWire(), sent=_COUNTED),
 }
 _VERTEX_ENDPOINTS: dict[str, Endpoint[Any, Any]] = {
     "embeddings": GeminiEmbeddings(vertex=True, default_model="gemini-embedding-001"),
+    "images": GeminiImages(vertex=True, default_model=_DRAWS),
+    "speech": GeminiSpeech(vertex=True, default_model=_SPEAKS),
     "token_count": GeminiTokenCount(wire=GeminiWire(vertex=True), sent=_COUNTED_BY_VERTEX, vertex=True),
 }
 

@@ -11,6 +11,8 @@ from lazybridge.core.types import CompletionRequest
 from lazybridge.core.wire import Wire
 from lazybridge.core.wire.chat import ChatWire
 from lazybridge.core.wire.endpoints.models import ModelListEndpoint
+from lazybridge.core.wire.endpoints.speech import OpenAISpeech
+from lazybridge.core.wire.endpoints.transcription import TranscriptionEndpoint
 
 # Read 2026-11-22: groq 1.7.0 `types/chat/completion_create_params.py` (what it takes, what "is not yet supported by any
 # of our models", media), https://console.groq.com/docs/openai (what is a 400), https://github.com/vercel/ai/pull/16540
@@ -61,7 +63,14 @@ class GroqProvider(SDKProvider):
         "openai/gpt-oss-20b": ["openai/gpt-oss-120b"],
     }
 
-    endpoints = {"models": ModelListEndpoint(path="/openai/v1/models")}
+    # groq 1.7.0 `types/audio/`; the default is its own: read 2026-11-22.
+    endpoints = {
+        "models": ModelListEndpoint(path="/openai/v1/models"),
+        "speech": OpenAISpeech(path="/openai/v1/audio/speech", accept="audio/wav", instructions=False),
+        "transcription": TranscriptionEndpoint(
+            path="/openai/v1/audio/transcriptions", default_model="whisper-large-v3-turbo"
+        ),
+    }
 
     def _wire(self, request: CompletionRequest) -> Wire:
         return WIRE

@@ -12,6 +12,8 @@ from lazybridge.core.wire import Wire
 from lazybridge.core.wire.chat import ChatWire
 from lazybridge.core.wire.endpoints.embeddings import OpenAIEmbeddings
 from lazybridge.core.wire.endpoints.models import ModelListEndpoint
+from lazybridge.core.wire.endpoints.speech import MistralSpeech
+from lazybridge.core.wire.endpoints.transcription import TranscriptionEndpoint
 
 # mistralai 3.7.0 `models/chatcompletionrequest.py` and what it refers to; recorded requests; read 2026-11-22.
 WIRE = ChatWire(
@@ -57,10 +59,13 @@ class MistralProvider(SDKProvider):
         "ministral-3b-2512": ["ministral-8b-2512"],
     }
 
-    # mistralai 3.7.0 `models/embeddingrequest.py`, read 2026-11-22.
+    # mistralai 3.7.0 `models/embeddingrequest.py`, `speechrequest.py`, `audiotranscriptionrequest.py`; the models that
+    # speak and hear: https://docs.mistral.ai/studio/audio/migrate-from-voxtral-2; read 2026-11-22.
     endpoints = {
         "embeddings": OpenAIEmbeddings(path="/v1/embeddings", dimensions_field="output_dimension", default_model="mistral-embed"),
         "models": ModelListEndpoint(path="/v1/models"),
+        "speech": MistralSpeech(path="/v1/audio/speech", accept=None, voice_field="voice_id", speed=False, instructions=False, default_model="voxtral-mini-tts-3-0"),
+        "transcription": TranscriptionEndpoint(path="/v1/audio/transcriptions", formats=False, diarized=(("diarize", True),), prompt=False, default_model="voxtral-mini-transcribe-3-0"),
     }  # fmt: skip
 
     def _has_credentials(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
@@ -32,12 +33,13 @@ class HTTPCall(NamedTuple):
 class Endpoint(Generic[Asked, Given]):
     """One kind of call of one API family; a vendor's dialect is its fields.
 
-    `default_model` is asked where a request names none.
+    `default_model` is asked where a request names none; `sold_by` is what it costs by, where that is not tokens alone.
     """
 
     binary: ClassVar[bool] = False  # the answer is bytes, not JSON
     free: ClassVar[bool] = False
     needs_model: ClassVar[bool] = True
+    sold_by: ClassVar[str] = ""
     default_model: str | None = None
 
     def call(self, request: Asked, model: ModelProfile) -> HTTPCall:
@@ -64,3 +66,14 @@ def listed(raw: Any, name: str) -> list[Mapping[str, Any]]:
     if not isinstance(found, list) or not all(isinstance(item, Mapping) for item in found):
         raise ServerError(f"the answer has no list {name!r}")
     return found
+
+
+def decoded(text: Any) -> bytes:
+    """The bytes that stand as base64 in an answer. Raises ServerError where there are none."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (TypeError, ValueError) as exc:
+        raise ServerError("the answer holds no base64 where its bytes should stand") from exc
+    if not data:
+        raise ServerError("the answer has no bytes")
+    return data
