@@ -9,13 +9,17 @@ __version__ = "0.1.0"
 
 # fmt: off
 __all__ = [
-    "Agent", "AgentStream", "Attempt", "AudioContent", "Budget", "BudgetExceeded", "CompletionRequest", "CompletionResponse", "ConfigurationError",
-    "DocumentContent", "Embeddings", "Envelope", "EnvelopeMetadata", "ErrorInfo", "Estimate", "GeneratedImages", "ImageContent", "LLMEngine",
-    "LazyBridgeError", "Ledger", "Line", "Message", "NativeTool", "ProviderError", "Receipt", "Speech", "StreamChunk", "StreamTruncated",
-    "StructuredOutputError", "TextContent", "TokenLogprob", "Tool", "ToolCall", "ToolDefinition", "ToolLoopError", "Transcription",
-    "UnknownModelError", "UnsupportedFeatureError", "UnsupportedNativeToolError", "UsageStats", "VideoContent", "aembed", "agenerate_image",
-    "aspeak", "atranscribe", "embed", "generate_image", "price", "register_model_alias", "register_price", "register_tier", "speak", "transcribe",
-    "update_prices",
+    "Agent", "AgentStream", "AnthropicOptions", "AnthropicProvider", "Attempt", "AudioContent", "AzureOpenAiProvider", "AzureOptions",
+    "BedrockOptions", "BedrockProvider", "Budget", "BudgetExceeded", "CachedModel", "CerebrasProvider", "ChatMessage", "CompletionRequest",
+    "CompletionResponse", "ConfigurationError", "DeepSeekProvider", "DocumentContent", "Embeddings", "Envelope", "EnvelopeMetadata", "ErrorInfo",
+    "Estimate", "FalOptions", "FalProvider", "FallbackModel", "FireworksProvider", "GeminiOptions", "GeminiProvider", "GeneratedImages",
+    "GroqProvider", "HuggingFaceProvider", "ImageContent", "LLMEngine", "LazyBridgeError", "Ledger", "Line", "LmStudioProvider", "LocalOptions",
+    "Message", "MistralProvider", "Model", "ModelResponse", "ModelStream", "MoonshotProvider", "NativeTool", "OllamaProvider",
+    "OpenAiCompatProvider", "OpenAiOptions", "OpenAiProvider", "OpenRouterProvider", "PerplexityProvider", "ProviderError", "ProviderOptions",
+    "Receipt", "Speech", "StreamChunk", "StreamTruncated", "StructuredOutputError", "TextContent", "TogetherProvider", "TokenLogprob", "Tool",
+    "ToolCall", "ToolDefinition", "ToolLoopError", "Transcription", "UnknownModelError", "UnsupportedFeatureError", "UnsupportedNativeToolError",
+    "UsageStats", "VideoContent", "VllmProvider", "XaiProvider", "ZaiProvider", "aembed", "agenerate_image", "aspeak", "atranscribe", "embed",
+    "generate_image", "price", "register_model_alias", "register_price", "register_tier", "speak", "transcribe", "update_prices",
 ]
 # fmt: on
 
@@ -30,6 +34,12 @@ _HOME_OF = {
     **{name: f"core.endpoints.{name.lower()}" for name in ("Speech", "Transcription")},
     **dict.fromkeys(("aembed", "embed"), "embeddings"),
     **dict.fromkeys(("agenerate_image", "aspeak", "atranscribe", "generate_image", "speak", "transcribe"), "media"),
+    **dict.fromkeys((name for name in __all__ if name.endswith("Provider")), "handles"),
+    **dict.fromkeys((name for name in __all__ if name.endswith("Options")), "options"),
+    "LocalOptions": "core.providers.local.options",
+    **dict.fromkeys(("Model", "ModelStream"), "models"),
+    "CachedModel": "cached",
+    "FallbackModel": "fallback",
     "price": "core.pricing",
     "register_tier": "core.tiers",
     "update_prices": "core.catalogue.live",

@@ -210,9 +210,10 @@ class LLMEngine:
         """The whole answer, on the running event loop."""
         return await self.call(request).awhole()
 
-    def call(self, request: CompletionRequest) -> Call:
-        """One call, yet to be made."""
-        return Call(self.provider, *self.on_a_rung(request), self.policy, self.tools, self.output)
+    def call(self, request: CompletionRequest, output: Any = None) -> Call:
+        """One call, yet to be made; `output` is another type of its payload than the engine's."""
+        wanted = self.output if output is None else output
+        return Call(self.provider, *self.on_a_rung(request), self.policy, self.tools, wanted)
 
     def on_a_rung(self, request: CompletionRequest) -> tuple[CompletionRequest, tuple[Adjustment, ...]]:
         """The request for the model that will be asked: where a tier was named, the rung that has what it needs; and

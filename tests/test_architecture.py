@@ -14,6 +14,9 @@ FILES = sorted(ROOT.rglob("*.py"))
 LEVELS = (
     ("cli",),
     ("agent", "embeddings", "media"),
+    ("cached", "fallback"),
+    ("models",),
+    ("options",),
     ("endpoint_run",),
     ("engine",),
     ("call",),

@@ -301,7 +301,8 @@ class CompletionResponse:
     `last_text` is the last of several messages in one answer (commentary first, then the answer itself);
     `alternatives` are the texts of the further choices where several were asked for; `citations` are what the answer rests
     on. `media` are the images and the audio in it, with their bytes; the text of spoken audio is its transcript. `logprobs`
-    has the tokens of the text where they were asked for. A refusal in words is the `content`.
+    has the tokens of the text where they were asked for. A refusal in words is the `content`. From a `Model`, `attempts`
+    are the requests that it took, `receipt` is what they cost together, and `cached` says that it came from a cache.
     """
 
     content: str = ""
@@ -319,13 +320,19 @@ class CompletionResponse:
     parsed: Any = None
     adjustments: tuple[Adjustment, ...] = ()
     receipt: Receipt | None = None
+    attempts: tuple[Any, ...] = ()
+    cached: bool = False
     raw: Any = field(default=LazyRaw(), repr=False)  # a descriptor-typed field
     provider_state: ProviderState | None = field(default=None, repr=False)
 
     @property
     def cost_usd(self) -> float | None:
         """USD, None where it is not exactly known."""
-        return self.usage.cost_usd
+        return self.usage.cost_usd if self.receipt is None else self.receipt.cost_usd
+
+    def __getitem__(self, name: str) -> Any:
+        """A field by its name."""
+        return _field(self, name)
 
     def to_message(self) -> Message:
         """This answer as the assistant's turn of the next request."""
@@ -363,6 +370,10 @@ class StreamChunk:
     preview: ImageContent | None = None
     response: CompletionResponse | None = field(default=None, repr=False)
 
+    def __getitem__(self, name: str) -> Any:
+        """A field by its name."""
+        return _field(self, name)
+
     @property
     def receipt(self) -> Receipt | None:
         """What the answer cost, on the final chunk."""
@@ -371,4 +382,15 @@ class StreamChunk:
     @property
     def cost_usd(self) -> float | None:
         """USD, on the final chunk; None where it is not exactly known."""
-        return self.usage.cost_usd if self.usage is not None else None
+        return self.response.cost_usd if self.response is not None else self.usage.cost_usd if self.usage else None
+
+
+# The names of these two elsewhere.
+ChatMessage = Message
+ModelResponse = CompletionResponse
+
+
+def _field(holder: Any, name: str) -> Any:
+    if name not in holder.__dataclass_fields__:
+        raise KeyError(f"{type(holder).__name__} has no {name!r}; it has {', '.join(holder.__dataclass_fields__)}")
+    return getattr(holder, name)

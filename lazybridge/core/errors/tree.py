@@ -29,12 +29,14 @@ class LazyBridgeError(Exception):
     """Base of every error here.
 
     A failed call keeps what it had: `attempts` (one entry for each request sent, with what it used), `receipt` (what
-    they cost together, or at least) and `partial_text` (what had arrived of the answer).
+    they cost together, or at least) and `partial_text` (what had arrived of the answer). Where several models were
+    asked in turn, `causes` are the errors of those before.
     """
 
     attempts: tuple[Any, ...] = ()
     receipt: Receipt | None = None
     partial_text: str = ""
+    causes: tuple[LazyBridgeError, ...] = ()
 
 
 class ConfigurationError(LazyBridgeError, ValueError):

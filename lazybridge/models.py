@@ -1,0 +1,346 @@
+"""Model: one model under a name, asked asynchronously first; it raises where an Agent returns an envelope."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import inspect
+import os
+import pickle
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import aclosing, closing
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, Unpack
+
+from lazybridge.call import Call
+from lazybridge.core import structured
+from lazybridge.core.closing import Closing
+from lazybridge.core.errors import ConfigurationError, UnsupportedFeatureError
+from lazybridge.core.providers.base import BaseProvider
+from lazybridge.core.retry import RetryPolicy
+from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk
+from lazybridge.engine import LLMEngine
+from lazybridge.envelope import Envelope
+from lazybridge.estimate import payload
+from lazybridge.options import ProviderOptions
+from lazybridge.settings import Options, Settings, Task
+
+if TYPE_CHECKING:
+    from lazybridge.cached import CachedModel
+    from lazybridge.fallback import FallbackModel
+
+T = TypeVar("T")
+OnChunk = Callable[[StreamChunk], Awaitable[None] | None]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question to a model: a task or a whole request, the settings over it, and the type its answer must have."""
+
+    task: Task | CompletionRequest
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    output: Any = None
+
+
+def _factory(name: str) -> staticmethod[..., Model]:
+    """Another way to build a vendor's handle, which is imported when it is asked for."""
+
+    def build(
+        model: str | None = None, *, options: ProviderOptions | None = None, **settings: Unpack[Options]
+    ) -> Model:
+        cls: type[Model] = getattr(import_module("lazybridge.handles"), name)
+        return cls(model, options=options, **settings)
+
+    build.__name__, build.__doc__ = name, f"`{name}(...)`."
+    return staticmethod(build)
+
+
+class Model(Closing):
+    """`await Model("claude-haiku-5-5").complete("hi")`, `async for chunk in model.stream("hi")`.
+
+    `model` is what an Agent takes: a model id, `vendor/model`, a provider's name, or a provider you built. `options` are
+    those of a vendor (`ProviderOptions`); every setting and option of an Agent is a keyword. The factories
+    `Model.openai(...)`, `Model.anthropic(...)` and so on return the vendor's own handle, which is a Model, too.
+    Raises ConfigurationError for a missing key or package, an unknown model, or a misspelt option.
+    """
+
+    provider_name: ClassVar[str | None] = None
+
+    openai = _factory("OpenAiProvider")
+    anthropic = _factory("AnthropicProvider")
+    gemini = _factory("GeminiProvider")
+    fal = _factory("FalProvider")
+    groq = _factory("GroqProvider")
+    mistral = _factory("MistralProvider")
+    openrouter = _factory("OpenRouterProvider")
+    together = _factory("TogetherProvider")
+    deepseek = _factory("DeepSeekProvider")
+    fireworks = _factory("FireworksProvider")
+    perplexity = _factory("PerplexityProvider")
+    xai = _factory("XaiProvider")
+    cerebras = _factory("CerebrasProvider")
+    huggingface = _factory("HuggingFaceProvider")
+    moonshot = _factory("MoonshotProvider")
+    zai = _factory("ZaiProvider")
+    azure = _factory("AzureOpenAiProvider")
+    bedrock = _factory("BedrockProvider")
+    ollama = _factory("OllamaProvider")
+    lm_studio = _factory("LmStudioProvider")
+    vllm = _factory("VllmProvider")
+    openai_compat = _factory("OpenAiCompatProvider")
+
+    @staticmethod
+    def local(path: str | os.PathLike[str] | None = None, **options: Any) -> Model:
+        """A GGUF file in this process; None is the built-in model. `options` are those of `LocalOptions`."""
+        from lazybridge.core.providers.local import LocalOptions, LocalProvider
+
+        return Model(LocalProvider(options=LocalOptions(path=path, **options)))
+
+    def __init__(
+        self,
+        model: str | BaseProvider | None = None,
+        *,
+        options: ProviderOptions | None = None,
+        **settings: Unpack[Options],
+    ) -> None:
+        if options is not None and not isinstance(options, ProviderOptions):
+            raise ConfigurationError(f"options={options!r} are no options\nwrite options=ProviderOptions(api_key=...)")
+        given: dict[str, Any] = {**(options.keywords() if options is not None else {}), **settings}
+        if self.provider_name is not None:
+            given.setdefault("provider", self.provider_name)
+        self.engine = LLMEngine(model or (options.model if options is not None else None), **given)
+
+    # --- asking -----------------------------------------------------------------------------------------------------
+
+    async def complete(self, task: Task | CompletionRequest, **settings: Unpack[Settings]) -> CompletionResponse:
+        """The answer to a prompt, messages, dicts or a whole request. Raises LazyBridgeError, with `.attempts` and
+        `.receipt`, for a failed call; the response has those of a good one."""
+        return await self._acomplete(Asked(task, settings))
+
+    def complete_sync(self, task: Task | CompletionRequest, **settings: Unpack[Settings]) -> CompletionResponse:
+        """`complete`, for code without an event loop; also inside a running one, which it blocks."""
+        return self._complete(Asked(task, settings))
+
+    def stream(
+        self, task: Task | CompletionRequest, on_chunk: OnChunk | None = None, **settings: Unpack[Settings]
+    ) -> ModelStream:
+        """The answer in pieces: `async for chunk in model.stream(...)`, or `for chunk in ...`.
+
+        `await model.stream(task, on_chunk)` hands every chunk to a function, plain or asynchronous, and returns the
+        whole answer.
+        """
+        return ModelStream(self, Asked(task, settings), on_chunk)
+
+    def stream_sync(
+        self, task: Task | CompletionRequest, on_chunk: Callable[[StreamChunk], None], **settings: Unpack[Settings]
+    ) -> CompletionResponse:
+        """Hand every chunk to a function and return the whole answer, without an event loop."""
+        last = StreamChunk()
+        with closing(self._stream(Asked(task, settings))) as chunks:
+            for last in chunks:
+                on_chunk(last)
+        return whole(last)
+
+    async def extract(self, output: type[T], task: Task | CompletionRequest, **settings: Unpack[Settings]) -> T:
+        """The answer as an object of a type: a pydantic model, a dataclass, `list[int]`.
+
+        Raises StructuredOutputError, which holds the text, where the answer does not fit.
+        """
+        response = await self._acomplete(Asked(task, settings, output))
+        result: T = response.parsed
+        return result
+
+    def extract_sync(self, output: type[T], task: Task | CompletionRequest, **settings: Unpack[Settings]) -> T:
+        """`extract`, for code without an event loop."""
+        result: T = self._complete(Asked(task, settings, output)).parsed
+        return result
+
+    # --- composing --------------------------------------------------------------------------------------------------
+
+    def with_retry(self, max_retries: int = 2, *, base_s: float = 0.5, cap_s: float = 8.0) -> Self:
+        """The same model with another patience: waits grow from `base_s` to at most `cap_s` seconds, with jitter."""
+        if type(max_retries) is not int or max_retries < 0:
+            raise ConfigurationError(
+                f"max_retries={max_retries!r} is no count\nmax_retries is a whole number, such as 2"
+            )
+        policy = RetryPolicy(max_retries, base_s, cap_s)
+        return self._mapped(lambda engine: _with_policy(engine, policy))
+
+    def with_fallback(self, others: Iterable[Model | str], *, on: Iterable[str] | None = None) -> FallbackModel:
+        """This model, and where it fails the next; `on` are the error kinds that move on (`fallback.MOVES_ON`)."""
+        from lazybridge.fallback import FallbackModel
+
+        return FallbackModel([self, *others], on=on)
+
+    def with_cache(
+        self, *, ttl_s: float | None = None, max_entries: int = 1000, path: str | None = None
+    ) -> CachedModel:
+        """This model, and for a question that was answered before the same answer, at no cost: in memory, or with
+        `path` in a SQLite file. Errors are never kept."""
+        from lazybridge.cached import CachedModel
+
+        return CachedModel(self, ttl_s=ttl_s, max_entries=max_entries, path=path)
+
+    # --- what a composed model does in its own way --------------------------------------------------------------------
+
+    def _complete(self, asked: Asked) -> CompletionResponse:
+        return _answer(self._call(asked).whole())
+
+    async def _acomplete(self, asked: Asked) -> CompletionResponse:
+        return _answer(await self._call(asked).awhole())
+
+    def _stream(self, asked: Asked) -> Generator[StreamChunk, None, None]:
+        call = self._call(asked)
+        with closing(call.stream()) as chunks:
+            for chunk in chunks:
+                yield _told(chunk, call)
+
+    async def _astream(self, asked: Asked) -> AsyncGenerator[StreamChunk, None]:
+        call = self._call(asked)
+        async with aclosing(call.astream()) as chunks:
+            async for chunk in chunks:
+                yield _told(chunk, call)
+
+    def _mapped(self, change: Callable[[LLMEngine], LLMEngine]) -> Self:
+        """A copy whose engines are changed; the providers, and their connections, are shared."""
+        made = copy.copy(self)
+        made.engine = change(self.engine)
+        return made
+
+    def _request(self, asked: Asked) -> CompletionRequest:
+        settings = dict(asked.settings)
+        if isinstance(asked.task, CompletionRequest):
+            request = replace(asked.task, **settings)
+            if request.model is None and self.engine.model is not None:
+                request = replace(request, model=self.engine.model)
+        else:
+            request = self.engine.request(asked.task, settings.pop("attachments", ()), **settings)
+        if asked.output is not None:
+            request = replace(request, output_schema=structured.output_schema(asked.output))
+        return request
+
+    def _key(self, asked: Asked) -> Any:
+        """All that decides an answer, as JSON."""
+        request, provider = self._request(asked), self.engine.provider
+        request, _ = self.engine.on_a_rung(replace(request, timeout=None))
+        try:
+            sent: Any = payload(provider, request)
+        except UnsupportedFeatureError:  # a class that does not show what it sends
+            sent = hashlib.sha256(pickle.dumps(request)).hexdigest()
+        where = [provider.registered_name(), getattr(provider, "base_url", None), getattr(provider, "api", None)]
+        return [*where, sent, str(self._output(asked))]
+
+    def _output(self, asked: Asked) -> Any:
+        """The type that an answer is parsed into; None for a text."""
+        return self.engine.output if asked.output is None else asked.output
+
+    def _call(self, asked: Asked) -> Call:
+        return self.engine.call(self._request(asked), asked.output)
+
+    # --- lifecycle --------------------------------------------------------------------------------------------------
+
+    @property
+    def model_id(self) -> str:
+        """The id that is asked, unless a call names another one."""
+        provider = self.engine.provider
+        return provider.resolve_tier(self.engine.model or provider.model or provider.default_model)
+
+    def close(self) -> None:
+        """Close the connections that synchronous calls opened."""
+        close = getattr(self.engine.provider, "close", None)
+        if close is not None:
+            close()
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop, and the synchronous ones."""
+        aclose = getattr(self.engine.provider, "aclose", None)
+        if aclose is not None:
+            await aclose()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.model_id!r})"
+
+
+class ModelStream(Closing):
+    """An answer on its way: iterate once, either way, or await it. `response` is the whole answer once it has ended."""
+
+    def __init__(self, model: Model, asked: Asked, on_chunk: OnChunk | None) -> None:
+        self._model, self._asked, self._on_chunk = model, asked, on_chunk
+        self._started: Generator[StreamChunk, None, None] | None = None
+        self._astarted: AsyncGenerator[StreamChunk, None] | None = None
+        self.response: CompletionResponse | None = None
+
+    def __iter__(self) -> Iterator[StreamChunk]:
+        self._once()
+        self._started = self._model._stream(self._asked)
+        for chunk in self._started:
+            self.response = chunk.response or self.response
+            yield chunk
+
+    def __aiter__(self) -> AsyncIterator[StreamChunk]:
+        self._once()
+        self._astarted = self._achunks()
+        return self._astarted
+
+    async def _achunks(self) -> AsyncGenerator[StreamChunk, None]:
+        async with aclosing(self._model._astream(self._asked)) as chunks:
+            async for chunk in chunks:
+                self.response = chunk.response or self.response
+                yield chunk
+
+    def __await__(self) -> Generator[Any, None, CompletionResponse]:
+        return self._driven().__await__()
+
+    async def _driven(self) -> CompletionResponse:
+        last = StreamChunk()
+        async with self:
+            async for last in self:
+                if self._on_chunk is not None:
+                    pending = self._on_chunk(last)
+                    if inspect.isawaitable(pending):
+                        await pending
+        return whole(last)
+
+    def _once(self) -> None:
+        if self._started is not None or self._astarted is not None:
+            raise RuntimeError("this stream was iterated already; call model.stream(...) again for a new one")
+
+    def close(self) -> None:
+        """Stop early and free the connection."""
+        if self._started is not None:
+            self._started.close()
+
+    async def aclose(self) -> None:
+        """Stop early and free the connection."""
+        if self._astarted is not None:
+            await self._astarted.aclose()
+
+
+def whole(last: StreamChunk) -> CompletionResponse:
+    """The answer that a stream's last chunk ends."""
+    assert last.response is not None
+    return last.response
+
+
+def _answer(envelope: Envelope[Any]) -> CompletionResponse:
+    """The response, with what all its attempts took."""
+    if envelope.error is not None:
+        raise envelope.error
+    assert envelope.response is not None
+    envelope.response.attempts = envelope.metadata.attempts
+    envelope.response.receipt = envelope.metadata.receipt
+    return envelope.response
+
+
+def _told(chunk: StreamChunk, call: Call) -> StreamChunk:
+    if chunk.is_final and chunk.response is not None:
+        metadata = call.envelope().metadata
+        chunk.response.attempts, chunk.response.receipt = metadata.attempts, metadata.receipt
+    return chunk
+
+
+def _with_policy(engine: LLMEngine, retries: RetryPolicy) -> LLMEngine:
+    made = copy.copy(engine)
+    made.policy = replace(engine.policy, retries=retries)
+    return made
