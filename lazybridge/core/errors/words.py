@@ -90,4 +90,6 @@ BY_MESSAGE_PREFIX: tuple[tuple[str, ErrorKind], ...] = (
     # Google's: recorded 400 bodies ("The input token count (1250074) exceeds the maximum number of tokens allowed (1048576).").
     ("The input token count", "context_length"),
     ("Your credit balance is too low", "quota"),
+    # fal's: 403 bodies as many public reports quote them, read 2026-11-22.
+    ("User is locked. Reason: Exhausted balance", "quota"),
 )

@@ -1,11 +1,13 @@
-"""fal, through its OpenAI-compatible router and the openai SDK."""
+"""fal: language models through its OpenAI-compatible router and the openai SDK, everything else through fal-client."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
 
+from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.providers._clients import async_http_client, http_client
+from lazybridge.core.providers._fal_queue import FalApplications
 from lazybridge.core.providers._openai_sdk import OpenAISDK, custom_header_names
 from lazybridge.core.types import CompletionRequest
 from lazybridge.core.wire import Wire
@@ -19,8 +21,12 @@ WIRE = ChatWire(vendor="fal", max_tokens_field="max_tokens")
 _OPENAI_HEADERS = ("OpenAI-Organization", "OpenAI-Project")
 
 
-class FalProvider(OpenAISDK):
-    """Language models that fal sells through its router, under OpenRouter's ids; fal reports what an answer cost."""
+class FalProvider(FalApplications, OpenAISDK):
+    """Language models that fal sells through its router, under OpenRouter's ids, and reports the cost of; and its
+    applications, by `run` and `submit`.
+
+    `base_url` is the router's; `run_url` and `queue_url` stand in for https://fal.run and https://queue.fal.run.
+    """
 
     name = "fal"
     calls_for_key = False
@@ -47,7 +53,18 @@ class FalProvider(OpenAISDK):
         return super()._environment_key() or (f"{id}:{secret}" if id and secret else None)
 
     def _own_url(self) -> str | None:
-        return self.base_url  # FAL_RUN_HOST names another host of fal's, which wants the key all the same
+        # FAL_RUN_HOST names another host of fal's, which wants the key all the same
+        return self.base_url or self.run_url or self.queue_url
+
+    def _addresses(self) -> tuple[str | None, str | None]:
+        base = self.base_url.rstrip("/") if self.base_url else ""
+        run_url = self.run_url or (base.removesuffix(f"/{_PATH}") if base.endswith(f"/{_PATH}") else None)
+        if self.base_url and not (run_url and self.queue_url):
+            raise ConfigurationError(
+                "base_url is a server for language models, and where its applications are is not known\n"
+                'name them too: FalProvider(base_url=..., run_url="https://fal.run", queue_url="https://queue.fal.run")'
+            )
+        return run_url, self.queue_url
 
     def _wire(self, request: CompletionRequest) -> Wire:
         return WIRE
@@ -55,14 +72,13 @@ class FalProvider(OpenAISDK):
     def _make_client(self, asynchronous: bool) -> Any:
         import openai
 
-        key = self.api_key or self._environment_key() or "no-key"  # the SDK refuses to call without the header
         names = [*_OPENAI_HEADERS, *custom_header_names()]
         options: dict[str, Any] = {
             "api_key": "not-used",  # the SDK would send it as a bearer token; fal wants a header of its own
             "base_url": self.base_url or f"https://{os.environ.get(self.url_variable) or 'fal.run'}/{_PATH}",
             "default_headers": {
                 **{name: openai.omit for name in names if name.lower() != "authorization"},
-                "Authorization": f"Key {key}",
+                "Authorization": f"Key {self._key()}",
             },
             "max_retries": 0,
         }
