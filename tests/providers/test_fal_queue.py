@@ -33,7 +33,8 @@ from lazybridge.core.errors import (
 from lazybridge.core.providers import _fal
 from lazybridge.core.providers.fal import FalProvider
 from lazybridge.core.wire.endpoints.fal import image_arguments, result_of, status_of
-from tests.endpoints.conftest import CONFORMANCE, Replay, replay  # noqa: F401
+from tests.endpoints import conftest as recordings
+from tests.endpoints.conftest import CONFORMANCE, Replay
 from tests.fake_vendor import FakeVendor, Fault
 
 KEY = "0123-4567:89abcdef"
@@ -83,8 +84,11 @@ class Fal:
             provider.close()
 
 
+replay = recordings.replay
+
+
 @pytest.fixture
-def fal(replay: Replay) -> Iterator[Fal]:  # noqa: F811
+def fal(replay: Replay) -> Iterator[Fal]:
     made = Fal(replay)
     yield made
     made.close()
@@ -116,6 +120,13 @@ def sent_as_recorded(request: dict[str, Any], record: dict[str, Any]) -> None:
 asynchronous = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
 
 
+def outcome(asynchronous: bool, provider: FalProvider, method: str, *arguments: Any, **options: Any) -> Any:
+    """What a method of the provider gives, or its asynchronous twin."""
+    if asynchronous:
+        return awaited(provider, lambda: getattr(provider, f"a{method}")(*arguments, **options))
+    return getattr(provider, method)(*arguments, **options)
+
+
 # --- the queue --------------------------------------------------------------------------------------------------------
 
 
@@ -124,10 +135,7 @@ asynchronous = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync
 def test_a_job_is_submitted(record: dict[str, Any], asynchronous: bool, fal: Fal) -> None:
     provider = fal.answering(record["id"])
     application, arguments = urlsplit(record["url"]).path.strip("/"), record["request_json"]
-    if asynchronous:
-        job = awaited(provider, lambda: provider.asubmit(application, arguments))
-    else:
-        job = provider.submit(application, arguments)
+    job = outcome(asynchronous, provider, "submit", application, arguments)
     assert job.request_id == record["expected"]["request_id"]
     sent_as_recorded(fal.requests[-1], record)
 
@@ -234,12 +242,15 @@ def test_a_job_is_waited_for(asynchronous: bool, fal: Fal, monkeypatch: pytest.M
 @asynchronous
 def test_a_job_that_is_not_done_in_time_goes_on(asynchronous: bool, fal: Fal) -> None:
     provider, record = fal.answering(QUEUED), RECORDS[QUEUED]
+
+    def wait() -> FalResult:
+        if asynchronous:
+            return awaited(provider, lambda: provider.ajob(*job_of(record)).wait(0.3, interval=0.05))  # type: ignore[no-any-return]
+        return provider.job(*job_of(record)).wait(0.3, interval=0.05)
+
     began = time.monotonic()
     with pytest.raises(ProviderTimeoutError, match=r"has not ended within timeout=0\.3 s; it goes on at fal") as caught:
-        if asynchronous:
-            awaited(provider, lambda: provider.ajob(*job_of(record)).wait(0.3, interval=0.05))
-        else:
-            provider.job(*job_of(record)).wait(0.3, interval=0.05)
+        wait()
     assert 0.25 < time.monotonic() - began < 2
     assert caught.value.request_id == record["expected"]["request_id"]
     assert not any("cancel" in request["path"] for request in fal.requests)
@@ -288,10 +299,7 @@ def test_what_goes_with_a_job(fal: Fal) -> None:
 @asynchronous
 def test_an_application_is_asked_directly(asynchronous: bool, fal: Fal) -> None:
     provider = fal.answering(MADE)
-    if asynchronous:
-        result = awaited(provider, lambda: provider.arun("fal-ai/fast-sdxl", ARGUMENTS))
-    else:
-        result = provider.run("fal-ai/fast-sdxl", ARGUMENTS)
+    result = outcome(asynchronous, provider, "run", "fal-ai/fast-sdxl", ARGUMENTS)
     assert result.images[0].url == RECORDS[MADE]["expected"]["media"][0]["url"]
     assert (fal.requests[-1]["method"], fal.requests[-1]["path"]) == ("POST", "/fal-ai/fast-sdxl")
     assert fal.requests[-1]["json"] == ARGUMENTS
@@ -368,10 +376,7 @@ def test_the_words_of_image_applications() -> None:
 def test_a_refusal_has_its_kind(id: str, kind: type[ProviderError], says: str, asynchronous: bool, fal: Fal) -> None:
     provider = fal.answering(id)
     with pytest.raises(kind) as caught:
-        if asynchronous:
-            awaited(provider, lambda: provider.arun("fal-ai/flux/dev", ARGUMENTS, max_retries=0))
-        else:
-            provider.run("fal-ai/flux/dev", ARGUMENTS, max_retries=0)
+        outcome(asynchronous, provider, "run", "fal-ai/flux/dev", ARGUMENTS, max_retries=0)
     error = caught.value
     assert error.message == says
     assert (error.provider, error.model, error.status_code) == ("fal", "fal-ai/flux/dev", RECORDS[id]["status"])
@@ -389,10 +394,7 @@ def test_a_refusal_has_its_kind(id: str, kind: type[ProviderError], says: str, a
 def test_a_job_that_cannot_begin(asynchronous: bool, fal: Fal) -> None:
     provider = fal.answering(LOCKED)
     with pytest.raises(PermissionDeniedError, match="admin lock"):
-        if asynchronous:
-            awaited(provider, lambda: provider.asubmit("fal-ai/flux/dev", ARGUMENTS))
-        else:
-            provider.submit("fal-ai/flux/dev", ARGUMENTS)
+        outcome(asynchronous, provider, "submit", "fal-ai/flux/dev", ARGUMENTS)
     assert len(fal.requests) == 1
 
 
@@ -401,13 +403,27 @@ def test_a_job_that_cannot_begin(asynchronous: bool, fal: Fal) -> None:
     ("status", "body", "headers", "kind", "code", "retryable"),
     [
         (504, {"detail": "Request timed out", "error_type": "request_timeout"}, {}, "timeout", "request_timeout", True),
-        (503, {"detail": "x", "error_type": "runner_scheduling_failure"}, {}, "overloaded", "runner_scheduling_failure", True),  # fmt: skip
-        (500, {"detail": [{"type": "internal_server_error", "msg": "x", "loc": ["body"]}]}, {"x-fal-retryable": "false"}, "server", "internal_server_error", False),  # fmt: skip
+        (
+            503,
+            {"detail": "x", "error_type": "runner_scheduling_failure"},
+            {},
+            "overloaded",
+            "runner_scheduling_failure",
+            True,
+        ),
+        (
+            500,
+            {"detail": [{"type": "internal_server_error", "msg": "x", "loc": ["body"]}]},
+            {"x-fal-retryable": "false"},
+            "server",
+            "internal_server_error",
+            False,
+        ),
         (404, {"status": "NOT_FOUND"}, {}, "not_found", "NOT_FOUND", False),
         (403, {"detail": "User is locked. Reason: Exhausted balance. Top up your balance."}, {}, "quota", None, False),
         (401, {"detail": "Cannot access application"}, {"x-fal-request-id": "r-1"}, "authentication", None, False),
     ],
-)  # fmt: skip
+)
 def test_fals_words_for_what_went_wrong(
     status: int, body: Any, headers: dict[str, str], kind: str, code: str | None, retryable: bool, vendor: FakeVendor
 ) -> None:
@@ -445,10 +461,7 @@ def test_a_persistent_429_ends_when_we_say_and_not_after_ten_attempts(
     for method in ("run", "submit"):
         fal._server.reset()
         with pytest.raises(RateLimitError):
-            if asynchronous:
-                awaited(provider, lambda m=method: getattr(provider, f"a{m}")("fal-ai/fast-sdxl", ARGUMENTS, max_retries=max_retries))  # type: ignore[misc]  # fmt: skip
-            else:
-                getattr(provider, method)("fal-ai/fast-sdxl", ARGUMENTS, max_retries=max_retries)
+            outcome(asynchronous, provider, method, "fal-ai/fast-sdxl", ARGUMENTS, max_retries=max_retries)
         assert len(fal.requests) == hits
     assert time.monotonic() - began < 3
 
@@ -471,10 +484,7 @@ def test_a_connection_that_breaks_is_not_asked_again_and_may_have_cost(asynchron
     vendor.fail(*[Fault(drop=True)] * 20)
     provider = FalProvider(api_key=KEY, run_url=vendor.url)
     with pytest.raises(ProviderConnectionError) as caught:
-        if asynchronous:
-            awaited(provider, lambda: provider.arun("fal-ai/flux/dev", ARGUMENTS))
-        else:
-            provider.run("fal-ai/flux/dev", ARGUMENTS)
+        outcome(asynchronous, provider, "run", "fal-ai/flux/dev", ARGUMENTS)
     provider.close()
     assert len(vendor.requests) == 1
     assert caught.value.receipt is not None
@@ -509,10 +519,7 @@ def test_timeout_is_wall_time(slow: dict[str, Any], asynchronous: bool, fal: Fal
     provider = fal.answering(MADE, **slow)
     began = time.monotonic()
     with pytest.raises(ProviderTimeoutError, match=r"timeout=0\.5 s") as caught:
-        if asynchronous:
-            awaited(provider, lambda: provider.arun("fal-ai/fast-sdxl", ARGUMENTS, timeout=0.5))
-        else:
-            provider.run("fal-ai/fast-sdxl", ARGUMENTS, timeout=0.5)
+        outcome(asynchronous, provider, "run", "fal-ai/fast-sdxl", ARGUMENTS, timeout=0.5)
     assert time.monotonic() - began < 2
     assert len(fal.requests) == 1
     assert caught.value.receipt is not None

@@ -47,11 +47,7 @@ def from_exception(
     status = _status(exc)
     headers = _headers(exc)
     body = _error_body(exc)
-    words = [
-        word
-        for word in (*_words_of(body), getattr(exc, "code", None), getattr(exc, "error_type", None))
-        if isinstance(word, str)
-    ]
+    words = [word for word in (*_words_of(body), getattr(exc, "code", None)) if isinstance(word, str)]
     message = _text(body.get("message")) or str(exc) or type(exc).__name__
     kind = _kind(exc, status, words, message)
     found = (*secrets_of(exc), *known)
@@ -85,13 +81,10 @@ def error_in_body(error: object, *, provider: str, model: str | None = None) -> 
 
 
 def _words_of(body: Mapping[str, Any]) -> Iterator[Any]:
-    """What an error calls itself: `code` and `type`; of Google's, the reasons and quotas in `details`, and `status`; of
-    fal's, the `type` of what is wrong with each field."""
-    yield from (body.get("code"), body.get("type"))
-    detail = body.get("detail")
-    yield from (item.get("type") for item in (detail if isinstance(detail, list) else ()) if isinstance(item, Mapping))
+    """What an error calls itself; of Google's, the reasons and quotas in `details`, of fal's, the types in `detail`."""
+    yield from (body.get("code"), body.get("type"), body.get("error_type"))
     for detail in _details(body):
-        yield detail.get("reason")
+        yield from (detail.get("reason"), detail.get("type"))
         for violation in detail.get("violations") or ():
             if isinstance(violation, Mapping) and "PerDay" in str(violation.get("quotaId")):
                 yield "quota_per_day"
@@ -99,7 +92,7 @@ def _words_of(body: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _details(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    details = body.get("details")
+    details = body.get("details") or body.get("detail")
     return [detail for detail in details if isinstance(detail, Mapping)] if isinstance(details, list) else []
 
 
@@ -193,8 +186,7 @@ def _never_sent(exc: BaseException) -> bool:
 def _retryable(
     kind: ErrorKind, status: int | None, headers: Mapping[str, str], exc: BaseException, words: Iterable[str]
 ) -> bool:
-    # fal's: https://docs.fal.ai/documentation/model-apis/errors, read 2026-11-22.
-    asked = headers.get("x-should-retry") or headers.get("x-fal-retryable")
+    asked = headers.get("x-should-retry", headers.get("x-fal-retryable"))
     if asked in ("true", "false"):
         return asked == "true" and kind != "quota"
     if kind == "server" and status is None and not _from_sdk(exc):
@@ -226,8 +218,6 @@ def _headers(exc: BaseException) -> Mapping[str, str]:
 def _error_body(exc: BaseException) -> Mapping[str, Any]:
     """What the vendor says went wrong: under `error`, as the whole body, or as `detail`."""
     body = getattr(exc, "body", None) or getattr(exc, "details", None)  # google-genai calls it `details`
-    if body is None and type(exc).__name__ == "FalClientHTTPError":  # it keeps the HTTP answer
-        body = getattr(getattr(exc, "response", None), "text", None)
     if isinstance(body, str):  # mistralai keeps it as text
         try:
             body = json.loads(body)

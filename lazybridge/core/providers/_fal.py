@@ -52,7 +52,11 @@ class _Once:
 
     def _checked(self, answer: httpx.Response) -> httpx.Response:
         self.answer = answer
-        _raise_for_status(answer)
+        try:
+            _raise_for_status(answer)
+        except fal_client.FalClientHTTPError as exc:
+            vars(exc)["body"] = answer.text  # where the other SDKs' exceptions have it
+            raise
         return answer
 
 

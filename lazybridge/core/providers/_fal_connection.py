@@ -1,0 +1,83 @@
+"""fal-client's clients: one for synchronous calls, one for each event loop."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from lazybridge.core.errors import ConfigurationError
+from lazybridge.core.providers._clients import LoopClients, installed
+from lazybridge.core.providers._connection import Connection
+
+if TYPE_CHECKING:
+    from lazybridge.core.providers._fal import AsyncFalClient, FalClient
+
+
+class FalConnection(Connection):
+    """fal-client beside another SDK. `run_url` and `queue_url` stand in for https://fal.run and https://queue.fal.run."""
+
+    run_url: str | None = None
+    queue_url: str | None = None
+    _sync_fal: FalClient | None = None
+
+    def _init_client(self, *, run_url: str | None = None, queue_url: str | None = None, **kwargs: Any) -> None:
+        for option, value in (("run_url", run_url), ("queue_url", queue_url)):
+            if value is not None and not isinstance(value, str):
+                raise ConfigurationError(f"{option} is a {type(value).__name__}\n{option} is a text")
+        self.run_url, self.queue_url = run_url, queue_url
+        super()._init_client(**kwargs)
+
+    @classmethod
+    def _options(cls) -> tuple[str, ...]:
+        return ("run_url", "queue_url")
+
+    def _key(self) -> str:
+        return self.api_key or self._environment_key() or "no-key"  # a server of one's own may do without
+
+    def _addresses(self) -> tuple[str | None, str | None]:
+        """Where the applications and the queue are; None is where fal-client says."""
+        return self.run_url, self.queue_url
+
+    def _check_fal_client(self) -> None:
+        if not installed("fal_client"):
+            raise ConfigurationError('the package fal-client is not installed\npip install "lazybridge[fal]"')
+
+    def _fal_client(self) -> FalClient:
+        with self._client_lock:
+            if self._sync_fal is None:
+                self._check_fal_client()
+                from lazybridge.core.providers._fal import FalClient
+
+                self._sync_fal = FalClient(self._key(), *self._addresses())
+                self._fal_finalizer = weakref.finalize(self, self._sync_fal.close)
+            return self._sync_fal
+
+    async def _async_fal_client(self) -> AsyncFalClient:
+        found: AsyncFalClient = await self._fal_loop_clients.get()
+        return found
+
+    def _make_async_fal(self) -> AsyncFalClient:
+        self._check_fal_client()
+        from lazybridge.core.providers._fal import AsyncFalClient
+
+        return AsyncFalClient(self._key(), *self._addresses())
+
+    def close(self) -> None:
+        """Close the synchronous clients; the next call makes new ones."""
+        super().close()
+        client, self._sync_fal = self._sync_fal, None
+        if client is not None:
+            self._fal_finalizer.detach()
+            client.close()
+
+    async def aclose(self) -> None:
+        """Close the running loop's clients and the synchronous ones."""
+        await self._fal_loop_clients.aclose()
+        await super().aclose()
+
+    def _forget_clients(self) -> None:
+        super()._forget_clients()
+        if self._sync_fal is not None:
+            self._fal_finalizer.detach()
+        self._sync_fal = None
+        self._fal_loop_clients = LoopClients(self._make_async_fal)
