@@ -305,13 +305,58 @@ def test_an_application_is_asked_directly(asynchronous: bool, fal: Fal) -> None:
     assert fal.requests[-1]["json"] == ARGUMENTS
 
 
-def test_the_last_event_of_a_stream_is_a_result_and_says_what_is_billed() -> None:
-    record = RECORDS[STREAMED]
-    events = [line.removeprefix("data: ") for line in record["response_body"].splitlines() if line.startswith("data:")]
-    result = result_of(json.loads(events[-1]), record["response_headers"], "fal-ai/flux/dev")
-    assert [image.url for image in result.images] == [file["url"] for file in record["expected"]["media"]]
-    assert result.billable_units == 1
-    assert result.request_id == record["response_headers"]["x-fal-request-id"]
+@asynchronous
+def test_an_application_that_streams(asynchronous: bool, fal: Fal) -> None:
+    provider, record = fal.answering(STREAMED), RECORDS[STREAMED]
+
+    async def events() -> list[FalResult]:
+        return [event async for event in provider.aevents("fal-ai/flux/dev", record["request_json"], timeout=20)]
+
+    if asynchronous:
+        found = awaited(provider, events)
+    else:
+        found = list(provider.events("fal-ai/flux/dev", record["request_json"], timeout=20))
+    assert len(found) == record["expected"]["events"]
+    assert all(event.images[0].data for event in found[:-1])  # as data: URLs, until the last
+    assert [image.url for image in found[-1].images] == [file["url"] for file in record["expected"]["media"]]
+    assert found[-1].json.keys() == set(record["expected"]["final_keys"])
+    assert found[-1].billable_units == 1
+    assert found[-1].request_id == record["response_headers"]["x-fal-request-id"]
+    assert fal.requests[-1]["headers"]["accept"] == "text/event-stream"
+    sent_as_recorded(fal.requests[-1], record)
+
+
+@asynchronous
+@pytest.mark.parametrize(
+    ("id", "how", "kind", "events"),
+    [
+        (LOCKED, {}, PermissionDeniedError, 0),
+        (MADE, {}, ProviderConnectionError, 0),  # JSON, where a stream was asked for
+        (STREAMED, {"cut": 3000}, ProviderConnectionError, 2),
+        (STREAMED, {"delay": 0.3}, ProviderTimeoutError, 3),
+    ],
+)
+def test_a_stream_that_fails(
+    id: str, how: dict[str, Any], kind: type[ProviderError], events: int, asynchronous: bool, fal: Fal
+) -> None:
+    provider = fal.answering(id, **how)
+    found: list[FalResult] = []
+
+    async def collect() -> None:
+        async for event in provider.aevents("fal-ai/flux/dev", ARGUMENTS, timeout=0.8):
+            found.append(event)
+
+    def ask() -> None:
+        if asynchronous:
+            awaited(provider, collect)
+        else:
+            for event in provider.events("fal-ai/flux/dev", ARGUMENTS, timeout=0.8):
+                found.append(event)
+
+    with pytest.raises(kind) as caught:
+        ask()
+    assert (len(found), len(fal.requests)) == (events, 1)
+    assert (caught.value.provider, caught.value.model) == ("fal", "fal-ai/flux/dev")
 
 
 def test_a_file_in_the_answer_is_its_bytes_and_a_broken_one_is_an_error() -> None:
@@ -359,6 +404,27 @@ def test_the_words_of_image_applications() -> None:
     assert image_arguments("x", size="square_hd")["image_size"] == "square_hd"
     with pytest.raises(ValueError, match="file id"):
         image_arguments("x", images=[ImageContent(file_id="f")])
+
+
+@asynchronous
+def test_a_stream_that_is_left(asynchronous: bool, fal: Fal) -> None:
+    provider = fal.answering(STREAMED, delay=0.2)
+
+    async def first() -> FalResult:
+        events = provider.aevents("fal-ai/flux/dev", ARGUMENTS)
+        async for event in events:
+            await events.aclose()
+            return event
+        raise AssertionError
+
+    began = time.monotonic()
+    if asynchronous:
+        assert awaited(provider, first).images
+    else:
+        events = provider.events("fal-ai/flux/dev", ARGUMENTS)
+        assert next(events).images
+        events.close()
+    assert time.monotonic() - began < 1  # the whole takes 2 s
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------

@@ -105,7 +105,7 @@ class Asking:
         return unknown(f"the call broke off ({error.kind}), and fal may have worked")
 
 
-_FAILURES = (GaveUp, ProviderError, TimeoutError)
+FAILURES = (GaveUp, ProviderError, TimeoutError)
 
 
 def tried(asking: Asking, ask: Callable[[Sent], T]) -> T:
@@ -114,7 +114,7 @@ def tried(asking: Asking, ask: Callable[[Sent], T]) -> T:
         sent = asking.begin()
         try:
             return ask(sent)
-        except _FAILURES as exc:
+        except FAILURES as exc:
             failure = exc  # raised again outside, so that the new error has no context
         time.sleep(asking.failed(failure))
 
@@ -125,7 +125,7 @@ async def atried(asking: Asking, ask: Callable[[Sent], Awaitable[T]]) -> T:
         sent = asking.begin()
         try:
             return await ask(sent)
-        except _FAILURES as exc:
+        except FAILURES as exc:
             failure = exc
         await asyncio.sleep(asking.failed(failure))
 

@@ -1,16 +1,22 @@
-"""fal-client's clients: one for synchronous calls, one for each event loop."""
+"""fal-client's clients, one for synchronous calls and one for each event loop, and the questions that they are asked."""
 
 from __future__ import annotations
 
+import re
 import weakref
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.providers._clients import LoopClients, installed
 from lazybridge.core.providers._connection import Connection
+from lazybridge.core.providers._fal_attempts import Asking, Place, checked_timeout
+from lazybridge.core.retry import Deadline
 
 if TYPE_CHECKING:
     from lazybridge.core.providers._fal import AsyncFalClient, FalClient
+
+_ID = re.compile(r"[\w.-]+(/[\w.-]+)+")
 
 
 class FalConnection(Connection):
@@ -24,7 +30,7 @@ class FalConnection(Connection):
         for option, value in (("run_url", run_url), ("queue_url", queue_url)):
             if value is not None and not isinstance(value, str):
                 raise ConfigurationError(f"{option} is a {type(value).__name__}\n{option} is a text")
-        self.run_url, self.queue_url = run_url, queue_url
+        self.run_url, self.queue_url = run_url or self.run_url, queue_url or self.queue_url
         super()._init_client(**kwargs)
 
     @classmethod
@@ -81,3 +87,34 @@ class FalConnection(Connection):
             self._fal_finalizer.detach()
         self._sync_fal = None
         self._fal_loop_clients = LoopClients(self._make_async_fal)
+
+    # --- questions --------------------------------------------------------------------------------------------------
+
+    def _starting(
+        self,
+        application: str,
+        arguments: Mapping[str, Any],
+        timeout: float | None,
+        max_retries: int,
+        headers: Mapping[str, str] | None,
+    ) -> Asking:
+        _check_application(application)
+        if not isinstance(arguments, Mapping):
+            example = f'write {{"prompt": "..."}}, as the page of {application} says'
+            raise ConfigurationError(f"arguments are a {type(arguments).__name__}, not an object\n{example}")
+        deadline = Deadline(checked_timeout(timeout))
+        return Asking(self, application, deadline, headers, max_retries=max_retries, repeatable=False)
+
+    def _place(self, application: str, request_id: str) -> Place:
+        _check_application(application)
+        if not (isinstance(request_id, str) and request_id):
+            raise ConfigurationError(f"request_id={request_id!r} is no id\nit is FalJob.request_id, a text")
+        self._check_fal_client()
+        from lazybridge.core.providers._fal import place_by_id
+
+        return place_by_id(application, request_id)
+
+
+def _check_application(application: object) -> None:
+    if not (isinstance(application, str) and _ID.fullmatch(application)):
+        raise ConfigurationError(f'{application!r} is no application of fal\nname it with its owner: "fal-ai/flux/dev"')

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import closing
 from typing import Any, Literal, TypedDict, Unpack
 
+from lazybridge.core.closing import AsyncClosed
 from lazybridge.core.endpoints.fal import FalResult
-from lazybridge.core.errors import ConfigurationError
-from lazybridge.core.providers._fal_attempts import Asking, Place, Sent, atried, checked_timeout, tried
+from lazybridge.core.providers._fal_attempts import FAILURES, Asking, Place, Sent, atried, tried
 from lazybridge.core.providers._fal_connection import FalConnection
 from lazybridge.core.providers._fal_jobs import AsyncFalJob, FalJob
-from lazybridge.core.retry import Deadline
 from lazybridge.core.wire.endpoints.fal import result_of
-
-_ID = re.compile(r"[\w.-]+(/[\w.-]+)+")
 
 
 class RunOptions(TypedDict, total=False):
@@ -114,6 +112,32 @@ class FalApplications(FalConnection):
 
         return AsyncFalJob(self, application, await atried(asking, ask), extra_headers)
 
+    def events(
+        self,
+        application: str,
+        arguments: Mapping[str, Any],
+        *,
+        timeout: float | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+    ) -> Generator[FalResult, None, None]:
+        """What an application makes, as it grows, where it streams: each event a result, the last one the whole.
+
+        Closing the generator closes the connection. `timeout` is in seconds, for all of it. Raises as `run` does; what has
+        begun is not asked again.
+        """
+        return self._events(self._starting(application, arguments, timeout, 0, extra_headers), application, arguments)
+
+    def aevents(
+        self,
+        application: str,
+        arguments: Mapping[str, Any],
+        *,
+        timeout: float | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+    ) -> AsyncGenerator[FalResult, None]:
+        """`events`, on the running event loop."""
+        return self._aevents(self._starting(application, arguments, timeout, 0, extra_headers), application, arguments)
+
     def job(self, application: str, request_id: str, *, extra_headers: Mapping[str, str] | None = None) -> FalJob:
         """A job that was submitted before, by its id; nothing is sent."""
         return FalJob(self, application, self._place(application, request_id), extra_headers)
@@ -122,31 +146,36 @@ class FalApplications(FalConnection):
         """`job`, for the running event loop."""
         return AsyncFalJob(self, application, self._place(application, request_id), extra_headers)
 
-    def _starting(
-        self,
-        application: str,
-        arguments: Mapping[str, Any],
-        timeout: float | None,
-        max_retries: int,
-        headers: Mapping[str, str] | None,
-    ) -> Asking:
-        _check_application(application)
-        if not isinstance(arguments, Mapping):
-            example = f'write {{"prompt": "..."}}, as the page of {application} says'
-            raise ConfigurationError(f"arguments are a {type(arguments).__name__}, not an object\n{example}")
-        deadline = Deadline(checked_timeout(timeout))
-        return Asking(self, application, deadline, headers, max_retries=max_retries, repeatable=False)
+    def _events(
+        self, asking: Asking, application: str, arguments: Mapping[str, Any]
+    ) -> Generator[FalResult, None, None]:
+        with closing(self._fal_client().events(asking.begin(), application, arguments)) as events:
+            while True:
+                try:
+                    answer = next(events, None)
+                    result = None if answer is None else result_of(answer.raw, answer.headers, application)
+                except FAILURES as exc:
+                    failure = exc
+                    break
+                if result is None:
+                    return
+                yield result
+        asking.failed(failure)
 
-    def _place(self, application: str, request_id: str) -> Place:
-        _check_application(application)
-        if not (isinstance(request_id, str) and request_id):
-            raise ConfigurationError(f"request_id={request_id!r} is no id\nit is FalJob.request_id, a text")
-        self._check_fal_client()
-        from lazybridge.core.providers._fal import place_by_id
-
-        return place_by_id(application, request_id)
-
-
-def _check_application(application: object) -> None:
-    if not (isinstance(application, str) and _ID.fullmatch(application)):
-        raise ConfigurationError(f'{application!r} is no application of fal\nname it with its owner: "fal-ai/flux/dev"')
+    async def _aevents(
+        self, asking: Asking, application: str, arguments: Mapping[str, Any]
+    ) -> AsyncGenerator[FalResult, None]:
+        client = await self._async_fal_client()
+        async with AsyncClosed(client.events(asking.begin(), application, arguments)) as events:
+            while True:
+                try:
+                    async with asyncio.timeout(asking.deadline.left()):
+                        answer = await anext(events, None)
+                    result = None if answer is None else result_of(answer.raw, answer.headers, application)
+                except FAILURES as exc:
+                    failure = exc
+                    break
+                if result is None:
+                    return
+                yield result
+        asking.failed(failure)
