@@ -595,19 +595,28 @@ def test_timeout_is_wall_time(slow: dict[str, Any], asynchronous: bool, fal: Fal
 # --- where, and who ---------------------------------------------------------------------------------------------------
 
 
-def test_a_base_url_alone_sends_no_job_to_fal(vendor: FakeVendor) -> None:
-    with FalProvider(api_key=KEY, base_url=vendor.url + ROUTER) as provider:
-        with pytest.raises(ConfigurationError, match="queue_url="):
-            provider.run("fal-ai/flux/dev", ARGUMENTS)
-        with pytest.raises(ConfigurationError, match="queue_url="):
-            provider.submit("fal-ai/flux/dev", ARGUMENTS)
+def test_a_base_url_alone_sends_nothing_to_fal(vendor: FakeVendor) -> None:
+    with FalProvider(api_key=KEY, base_url=vendor.url + "/elsewhere") as provider:
+        asks: list[tuple[str, Callable[[], Any]]] = [
+            ("run_url=", lambda: provider.run("fal-ai/flux/dev", ARGUMENTS)),
+            ("run_url=", lambda: provider.events("fal-ai/flux/dev", ARGUMENTS)),
+            ("queue_url=", lambda: provider.submit("fal-ai/flux/dev", ARGUMENTS)),
+            ("queue_url=", lambda: provider.job("fal-ai/flux/dev", "0123")),
+        ]
+        for option, ask in asks:
+            with pytest.raises(ConfigurationError, match=option):
+                ask()
+    assert vendor.requests == []
 
 
-def test_the_routers_address_tells_where_the_applications_are(fal: Fal) -> None:
+def test_the_routers_address_tells_where_applications_run(fal: Fal) -> None:
     url = fal._server.session("router", [MADE])
-    with FalProvider(api_key=KEY, base_url=url + ROUTER, queue_url=url) as provider:
+    with FalProvider(api_key=KEY, base_url=url + ROUTER) as provider:
         assert len(provider.run("fal-ai/fast-sdxl", ARGUMENTS).images) == 1
-    assert fal.requests[-1]["path"] == "/fal-ai/fast-sdxl"
+        assert fal.requests[-1]["path"] == "/fal-ai/fast-sdxl"
+        with pytest.raises(ConfigurationError, match="queue_url="):
+            provider.submit("fal-ai/fast-sdxl", ARGUMENTS)
+    assert len(fal.requests) == 1
 
 
 def test_a_queue_of_ones_own_needs_no_key(fal: Fal) -> None:

@@ -44,6 +44,9 @@ class FalConnection(Connection):
         """Where the applications and the queue are; None is where fal-client says."""
         return self.run_url, self.queue_url
 
+    def _check_address(self, queue: bool) -> None:
+        """Raises ConfigurationError where fal-client's addresses are not the ones that are meant."""
+
     def _check_fal_client(self) -> None:
         if not installed("fal_client"):
             raise ConfigurationError('the package fal-client is not installed\npip install "lazybridge[fal]"')
@@ -97,8 +100,11 @@ class FalConnection(Connection):
         timeout: float | None,
         max_retries: int,
         headers: Mapping[str, str] | None,
+        *,
+        queue: bool = False,
     ) -> Asking:
         _check_application(application)
+        self._check_address(queue)
         if not isinstance(arguments, Mapping):
             example = f'write {{"prompt": "..."}}, as the page of {application} says'
             raise ConfigurationError(f"arguments are a {type(arguments).__name__}, not an object\n{example}")
@@ -109,6 +115,7 @@ class FalConnection(Connection):
         _check_application(application)
         if not (isinstance(request_id, str) and request_id):
             raise ConfigurationError(f"request_id={request_id!r} is no id\nit is FalJob.request_id, a text")
+        self._check_address(queue=True)
         self._check_fal_client()
         from lazybridge.core.providers._fal import place_by_id
 

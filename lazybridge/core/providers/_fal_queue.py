@@ -90,7 +90,7 @@ class FalApplications(FalConnection):
 
         Asked again, `max_retries` times, is only what cannot have begun. Raises as `run` does.
         """
-        asking = self._starting(application, arguments, timeout, max_retries, extra_headers)
+        asking = self._starting(application, arguments, timeout, max_retries, extra_headers, queue=True)
         place = tried(asking, lambda sent: self._fal_client().submit(sent, application, arguments, options))
         return FalJob(self, application, place, extra_headers)
 
@@ -105,7 +105,7 @@ class FalApplications(FalConnection):
         **options: Unpack[SubmitOptions],
     ) -> AsyncFalJob:
         """`submit`, on the running event loop."""
-        asking = self._starting(application, arguments, timeout, max_retries, extra_headers)
+        asking = self._starting(application, arguments, timeout, max_retries, extra_headers, queue=True)
 
         async def ask(sent: Sent) -> Place:
             return await (await self._async_fal_client()).submit(sent, application, arguments, options)

@@ -59,12 +59,15 @@ class FalProvider(FalApplications, OpenAISDK):
     def _addresses(self) -> tuple[str | None, str | None]:
         base = self.base_url.rstrip("/") if self.base_url else ""
         run_url = self.run_url or (base.removesuffix(f"/{_PATH}") if base.endswith(f"/{_PATH}") else None)
-        if self.base_url and not (run_url and self.queue_url):
-            raise ConfigurationError(
-                "base_url is a server for language models, and where its applications are is not known\n"
-                'name them too: FalProvider(base_url=..., run_url="https://fal.run", queue_url="https://queue.fal.run")'
-            )
         return run_url, self.queue_url
+
+    def _check_address(self, queue: bool) -> None:
+        if self.base_url and not self._addresses()[queue]:
+            option = 'queue_url="https://queue.fal.run"' if queue else 'run_url="https://fal.run"'
+            raise ConfigurationError(
+                f"base_url is a server for language models; it does not say where fal's {'queue is' if queue else 'applications are'}"
+                f"\nname that too: FalProvider(base_url=..., {option})"
+            )
 
     def _wire(self, request: CompletionRequest) -> Wire:
         return WIRE
