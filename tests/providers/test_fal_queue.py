@@ -383,7 +383,7 @@ def test_files_of_all_kinds() -> None:
         {},
         "fal-ai/x/y",
     )
-    assert [(video.url, video.media_type, video.name) for video in result.video] == [(f"{url}/a.mp4", "video/mp4", "a.mp4")]  # fmt: skip
+    assert [(video.url, video.media_type) for video in result.video] == [(f"{url}/a.mp4", "video/mp4")]
     assert [audio.url for audio in result.audio] == [f"{url}/b"]
     assert [image.url for image in result.images] == [f"{url}/c.webp"]
     assert [file.name for file in result.files] == ["d.glb"]
