@@ -133,9 +133,13 @@ ENDPOINT_APIS: Mapping[str, tuple[str, ...]] = {
 # What proves the endpoints of which nothing was recorded: the test that names the provider.
 _OWN_SERVERS = "tests/endpoints/test_llama_server.py"
 ENDPOINT_TESTS: Mapping[tuple[str, str], str] = {
-    (name, endpoint): _OWN_SERVERS
-    for name in ("compatible", "lmstudio", "vllm", "llamacpp")
-    for endpoint in ("embeddings", "models")
+    ("fal", "images"): "tests/endpoints/test_fal_images.py",
+    ("groq", "speech"): "tests/endpoints/test_speech.py",
+    **{
+        (name, endpoint): _OWN_SERVERS
+        for name in ("compatible", "lmstudio", "vllm", "llamacpp")
+        for endpoint in ("embeddings", "models")
+    },
 }
 # The tests behind a proof that is no recorded traffic.
 TESTS: Mapping[str, str] = {

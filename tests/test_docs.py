@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lazybridge.core.providers.fal import FalProvider
 from tests import provider_table
+from tests.fake_fal import FakeFal
 from tests.fake_vendor import FakeVendor
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,6 +31,16 @@ def keys(vendor: FakeVendor, monkeypatch: pytest.MonkeyPatch) -> FakeVendor:
     monkeypatch.setenv("GOOGLE_API_KEY", "test-key")
     monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", vendor.url)
     return vendor
+
+
+@pytest.fixture(autouse=True)
+def fal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    server = FakeFal()
+    monkeypatch.setenv("FAL_KEY", "test-key")
+    monkeypatch.setattr(FalProvider, "run_url", server.run_url)
+    monkeypatch.setattr(FalProvider, "queue_url", server.queue_url)
+    yield
+    server.close()
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)

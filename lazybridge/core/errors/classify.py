@@ -23,7 +23,7 @@ _CONNECTION_ERRNOS = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENE
 _UNSENT_CLASSES = frozenset(
     {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "ConnectionRefusedError", "gaierror"}
 )
-_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "mistral-correlation-id", "x-amzn-requestid")
+_REQUEST_ID_HEADERS = ("x-fal-request-id", "x-request-id", "request-id", "mistral-correlation-id", "x-amzn-requestid")
 _TRANSPORT_MODULES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "requests", "urllib3"})
 
 
@@ -82,10 +82,10 @@ def error_in_body(error: object, *, provider: str, model: str | None = None) -> 
 
 
 def _words_of(body: Mapping[str, Any]) -> Iterator[Any]:
-    """What an error calls itself: `code` and `type`; of Google's, the reasons and quotas in `details`, and `status`."""
-    yield from (body.get("code"), body.get("type"))
+    """What an error calls itself; of Google's, the reasons and quotas in `details`, of fal's, the types in `detail`."""
+    yield from (body.get("code"), body.get("type"), body.get("error_type"))
     for detail in _details(body):
-        yield detail.get("reason")
+        yield from (detail.get("reason"), detail.get("type"))
         for violation in detail.get("violations") or ():
             if isinstance(violation, Mapping) and "PerDay" in str(violation.get("quotaId")):
                 yield "quota_per_day"
@@ -93,7 +93,7 @@ def _words_of(body: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _details(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    details = body.get("details")
+    details = body.get("details") or body.get("detail")
     return [detail for detail in details if isinstance(detail, Mapping)] if isinstance(details, list) else []
 
 
@@ -185,7 +185,7 @@ def _never_sent(exc: BaseException) -> bool:
 def _retryable(
     kind: ErrorKind, status: int | None, headers: Mapping[str, str], exc: BaseException, words: Iterable[str]
 ) -> bool:
-    asked = headers.get("x-should-retry")
+    asked = headers.get("x-should-retry", headers.get("x-fal-retryable"))
     if asked in ("true", "false"):
         return asked == "true" and kind != "quota"
     if kind == "server" and status is None and not _from_sdk(exc):

@@ -114,4 +114,6 @@ BY_MESSAGE_PREFIX: tuple[tuple[str, ErrorKind], ...] = (
     # Bedrock's, as its users quote it.
     ("Input is too long for requested model", "context_length"),
     ("Your credit balance is too low", "quota"),
+    # fal's: 403 bodies as many public reports quote them, read 2026-11-22.
+    ("User is locked. Reason: Exhausted balance", "quota"),
 )

@@ -1,15 +1,18 @@
-"""fal, through its OpenAI-compatible router and the openai SDK."""
+"""fal: language models through its OpenAI-compatible router and the openai SDK, everything else through fal-client."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
 
+from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.providers._clients import async_http_client, http_client
+from lazybridge.core.providers._fal_queue import FalApplications
 from lazybridge.core.providers._openai_sdk import OpenAISDK, custom_header_names
 from lazybridge.core.types import CompletionRequest
 from lazybridge.core.wire import Wire
 from lazybridge.core.wire.chat import ChatWire
+from lazybridge.core.wire.endpoints.fal import FalImages
 
 # https://fal.ai/models/openrouter/router/openai/v1/chat/completions/api, as quoted by third parties, read 2026-11-22.
 _PATH = "openrouter/router/openai/v1"
@@ -19,8 +22,12 @@ WIRE = ChatWire(vendor="fal", max_tokens_field="max_tokens")
 _OPENAI_HEADERS = ("OpenAI-Organization", "OpenAI-Project")
 
 
-class FalProvider(OpenAISDK):
-    """Language models that fal sells through its router, under OpenRouter's ids; fal reports what an answer cost."""
+class FalProvider(FalApplications, OpenAISDK):
+    """Language models that fal sells through its router, under OpenRouter's ids, and reports the cost of; and its
+    applications, by `run` and `submit`.
+
+    `base_url` is the router's; `run_url` and `queue_url` stand in for https://fal.run and https://queue.fal.run.
+    """
 
     name = "fal"
     calls_for_key = False
@@ -46,8 +53,27 @@ class FalProvider(OpenAISDK):
         id, secret = os.environ.get("FAL_KEY_ID"), os.environ.get("FAL_KEY_SECRET")
         return super()._environment_key() or (f"{id}:{secret}" if id and secret else None)
 
+    def _init_client(self, **kwargs: Any) -> None:
+        super()._init_client(**kwargs)
+        host = os.environ.get(self.url_variable) or "fal.run"
+        self.endpoints = {"images": FalImages(root=(self.run_url or f"https://{host}").rstrip("/"))}
+
     def _own_url(self) -> str | None:
-        return self.base_url  # FAL_RUN_HOST names another host of fal's, which wants the key all the same
+        # FAL_RUN_HOST names another host of fal's, which wants the key all the same
+        return self.base_url or self.run_url or self.queue_url
+
+    def _addresses(self) -> tuple[str | None, str | None]:
+        base = self.base_url.rstrip("/") if self.base_url else ""
+        run_url = self.run_url or (base.removesuffix(f"/{_PATH}") if base.endswith(f"/{_PATH}") else None)
+        return run_url, self.queue_url
+
+    def _check_address(self, queue: bool) -> None:
+        if self.base_url and not self._addresses()[queue]:
+            option = 'queue_url="https://queue.fal.run"' if queue else 'run_url="https://fal.run"'
+            raise ConfigurationError(
+                f"base_url is a server for language models; it does not say where fal's {'queue is' if queue else 'applications are'}"
+                f"\nname that too: FalProvider(base_url=..., {option})"
+            )
 
     def _wire(self, request: CompletionRequest) -> Wire:
         return WIRE
@@ -55,14 +81,13 @@ class FalProvider(OpenAISDK):
     def _make_client(self, asynchronous: bool) -> Any:
         import openai
 
-        key = self.api_key or self._environment_key() or "no-key"  # the SDK refuses to call without the header
         names = [*_OPENAI_HEADERS, *custom_header_names()]
         options: dict[str, Any] = {
             "api_key": "not-used",  # the SDK would send it as a bearer token; fal wants a header of its own
             "base_url": self.base_url or f"https://{os.environ.get(self.url_variable) or 'fal.run'}/{_PATH}",
             "default_headers": {
                 **{name: openai.omit for name in names if name.lower() != "authorization"},
-                "Authorization": f"Key {key}",
+                "Authorization": f"Key {self._key()}",
             },
             "max_retries": 0,
         }

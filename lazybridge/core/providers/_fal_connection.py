@@ -1,0 +1,127 @@
+"""fal-client's clients, one for synchronous calls and one for each event loop, and the questions that they are asked."""
+
+from __future__ import annotations
+
+import re
+import weakref
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from lazybridge.core.errors import ConfigurationError
+from lazybridge.core.providers._clients import LoopClients, installed
+from lazybridge.core.providers._connection import Connection
+from lazybridge.core.providers._fal_attempts import Asking, Place, checked_timeout
+from lazybridge.core.retry import Deadline
+
+if TYPE_CHECKING:
+    from lazybridge.core.providers._fal import AsyncFalClient, FalClient
+
+_ID = re.compile(r"[\w.-]+(/[\w.-]+)+")
+
+
+class FalConnection(Connection):
+    """fal-client beside another SDK. `run_url` and `queue_url` stand in for https://fal.run and https://queue.fal.run."""
+
+    run_url: str | None = None
+    queue_url: str | None = None
+    _sync_fal: FalClient | None = None
+
+    def _init_client(self, *, run_url: str | None = None, queue_url: str | None = None, **kwargs: Any) -> None:
+        for option, value in (("run_url", run_url), ("queue_url", queue_url)):
+            if value is not None and not isinstance(value, str):
+                raise ConfigurationError(f"{option} is a {type(value).__name__}\n{option} is a text")
+        self.run_url, self.queue_url = run_url or self.run_url, queue_url or self.queue_url
+        super()._init_client(**kwargs)
+
+    @classmethod
+    def _options(cls) -> tuple[str, ...]:
+        return ("run_url", "queue_url")
+
+    def _key(self) -> str:
+        return self.api_key or self._environment_key() or "no-key"  # a server of one's own may do without
+
+    def _addresses(self) -> tuple[str | None, str | None]:
+        """Where the applications and the queue are; None is where fal-client says."""
+        return self.run_url, self.queue_url
+
+    def _check_address(self, queue: bool) -> None:
+        """Raises ConfigurationError where fal-client's addresses are not the ones that are meant."""
+
+    def _check_fal_client(self) -> None:
+        if not installed("fal_client"):
+            raise ConfigurationError('the package fal-client is not installed\npip install "lazybridge[fal]"')
+
+    def _fal_client(self) -> FalClient:
+        with self._client_lock:
+            if self._sync_fal is None:
+                self._check_fal_client()
+                from lazybridge.core.providers._fal import FalClient
+
+                self._sync_fal = FalClient(self._key(), *self._addresses())
+                self._fal_finalizer = weakref.finalize(self, self._sync_fal.close)
+            return self._sync_fal
+
+    async def _async_fal_client(self) -> AsyncFalClient:
+        found: AsyncFalClient = await self._fal_loop_clients.get()
+        return found
+
+    def _make_async_fal(self) -> AsyncFalClient:
+        self._check_fal_client()
+        from lazybridge.core.providers._fal import AsyncFalClient
+
+        return AsyncFalClient(self._key(), *self._addresses())
+
+    def close(self) -> None:
+        """Close the synchronous clients; the next call makes new ones."""
+        super().close()
+        client, self._sync_fal = self._sync_fal, None
+        if client is not None:
+            self._fal_finalizer.detach()
+            client.close()
+
+    async def aclose(self) -> None:
+        """Close the running loop's clients and the synchronous ones."""
+        await self._fal_loop_clients.aclose()
+        await super().aclose()
+
+    def _forget_clients(self) -> None:
+        super()._forget_clients()
+        if self._sync_fal is not None:
+            self._fal_finalizer.detach()
+        self._sync_fal = None
+        self._fal_loop_clients = LoopClients(self._make_async_fal)
+
+    # --- questions --------------------------------------------------------------------------------------------------
+
+    def _starting(
+        self,
+        application: str,
+        arguments: Mapping[str, Any],
+        timeout: float | None,
+        max_retries: int,
+        headers: Mapping[str, str] | None,
+        *,
+        queue: bool = False,
+    ) -> Asking:
+        _check_application(application)
+        self._check_address(queue)
+        if not isinstance(arguments, Mapping):
+            example = f'write {{"prompt": "..."}}, as the page of {application} says'
+            raise ConfigurationError(f"arguments are a {type(arguments).__name__}, not an object\n{example}")
+        deadline = Deadline(checked_timeout(timeout))
+        return Asking(self, application, deadline, headers, max_retries=max_retries, repeatable=False)
+
+    def _place(self, application: str, request_id: str) -> Place:
+        _check_application(application)
+        if not (isinstance(request_id, str) and request_id):
+            raise ConfigurationError(f"request_id={request_id!r} is no id\nit is FalJob.request_id, a text")
+        self._check_address(queue=True)
+        self._check_fal_client()
+        from lazybridge.core.providers._fal import place_by_id
+
+        return place_by_id(application, request_id)
+
+
+def _check_application(application: object) -> None:
+    if not (isinstance(application, str) and _ID.fullmatch(application)):
+        raise ConfigurationError(f'{application!r} is no application of fal\nname it with its owner: "fal-ai/flux/dev"')

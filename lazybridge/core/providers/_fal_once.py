@@ -1,0 +1,126 @@
+"""fal-client's HTTP, one request at a time.
+
+fal-client makes the addresses, the headers and the HTTP client, but has neither a base URL nor a switch for its retries:
+a request that is refused or breaks off is sent again up to nine times, also where that is billed twice. So each call gets
+a client of its own, whose HTTP client is `Once` or `AsyncOnce`: it sends a request once, to where it is told, until a time,
+and raises what fal-client does not catch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping
+from contextlib import asynccontextmanager, closing, contextmanager
+from typing import Any
+
+import fal_client
+import httpx
+from fal_client.client import _raise_for_status
+
+from lazybridge.core.errors import ServerError
+from lazybridge.core.providers._fal_attempts import GaveUp, Sent
+from lazybridge.core.providers._reading import cut_off
+from lazybridge.core.wire.endpoints.fal import REQUEST_ID
+
+# fal-client's own for everything but `run`, which may take as long as it takes.
+_SECONDS = 120.0
+
+
+class OneRequest:
+    """One request of one call; `answer` is what came."""
+
+    def __init__(self, http: Any, addresses: Mapping[str, str], sent: Sent) -> None:
+        self._http = http
+        self._addresses = addresses
+        self._sent = sent
+        self.answer: httpx.Response | None = None
+
+    def _address(self, url: str) -> str:
+        for own, other in self._addresses.items():
+            if url.startswith(own):
+                return other.rstrip("/") + "/" + url[len(own) :]
+        return url
+
+    def _options(self, options: dict[str, Any]) -> dict[str, Any]:
+        limit = options.get("timeout", _SECONDS)
+        if self._sent.at is not None:
+            left = max(self._sent.at - time.monotonic(), 0.001)
+            limit = left if limit is None else min(left, limit)
+        return {**options, "timeout": limit, "headers": {**(options.get("headers") or {}), **self._sent.headers}}
+
+    def _checked(self, answer: httpx.Response) -> httpx.Response:
+        self.answer = answer
+        try:
+            _raise_for_status(answer)
+        except fal_client.FalClientHTTPError as exc:
+            vars(exc)["body"] = answer.text  # where the other SDKs' exceptions have it
+            raise
+        return answer
+
+
+class Once(OneRequest):
+    """What a synchronous call of fal-client has for an HTTP client."""
+
+    def request(self, method: str, url: str, **options: Any) -> httpx.Response:
+        try:
+            request = self._http.build_request(method, self._address(url), **self._options(options))
+            with closing(self._http.send(request, stream=True)) as answer, cut_off(answer, self._sent.at):
+                answer.read()
+            return self._checked(answer)
+        except (httpx.HTTPError, fal_client.FalClientHTTPError) as exc:
+            raise GaveUp from exc
+
+    @contextmanager
+    def stream(self, method: str, url: str, **options: Any) -> Iterator[httpx.Response]:
+        """fal-client itself does not look at the status of a stream."""
+        try:
+            with (
+                self._http.stream(method, self._address(url), **self._options(options)) as answer,
+                cut_off(answer, self._sent.at),
+            ):
+                if answer.is_error:
+                    answer.read()
+                yield self._checked(answer)
+        except (httpx.HTTPError, fal_client.FalClientHTTPError) as exc:
+            raise GaveUp from exc
+
+
+class AsyncOnce(OneRequest):
+    """What an asynchronous call of fal-client has for an HTTP client."""
+
+    def __await__(self) -> Generator[None, None, AsyncOnce]:
+        """fal-client awaits the attribute."""
+        yield from ()
+        return self
+
+    async def request(self, method: str, url: str, **options: Any) -> httpx.Response:
+        left = None if self._sent.at is None else self._sent.at - time.monotonic()
+        try:
+            async with asyncio.timeout(left):
+                return self._checked(await self._http.request(method, self._address(url), **self._options(options)))
+        except (httpx.HTTPError, fal_client.FalClientHTTPError) as exc:
+            raise GaveUp from exc
+
+    @asynccontextmanager
+    async def stream(self, method: str, url: str, **options: Any) -> AsyncIterator[httpx.Response]:
+        """Its time is kept by who reads."""
+        try:
+            async with self._http.stream(method, self._address(url), **self._options(options)) as answer:
+                if answer.is_error:
+                    await answer.aread()
+                yield self._checked(answer)
+        except (httpx.HTTPError, fal_client.FalClientHTTPError) as exc:
+            raise GaveUp from exc
+
+
+@contextmanager
+def read_by_fal(once: OneRequest) -> Iterator[None]:
+    """Raises ServerError for an answer that fal-client cannot read; what cannot be written as JSON raises as it does."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as exc:
+        if once.answer is None:
+            raise
+        request_id = once.answer.headers.get(REQUEST_ID)
+        raise ServerError("the answer is not what fal-client expects", request_id=request_id) from exc
