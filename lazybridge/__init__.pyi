@@ -80,8 +80,8 @@ from lazybridge.media import atranscribe as atranscribe
 from lazybridge.media import generate_image as generate_image
 from lazybridge.media import speak as speak
 from lazybridge.media import transcribe as transcribe
+from lazybridge.model_stream import ModelStream as ModelStream
 from lazybridge.models import Model as Model
-from lazybridge.models import ModelStream as ModelStream
 from lazybridge.options import AnthropicOptions as AnthropicOptions
 from lazybridge.options import AzureOptions as AzureOptions
 from lazybridge.options import BedrockOptions as BedrockOptions

@@ -21,7 +21,8 @@ from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.receipt import FREE
 from lazybridge.core.types import CompletionResponse, StreamChunk, UsageStats
 from lazybridge.engine import LLMEngine
-from lazybridge.models import Asked, Model, whole
+from lazybridge.model_stream import Asked, whole
+from lazybridge.models import Model
 
 _Flight = Future[bytes]
 

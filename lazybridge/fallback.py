@@ -10,7 +10,8 @@ from lazybridge.core.errors import ConfigurationError, LazyBridgeError, Provider
 from lazybridge.core.types import CompletionResponse, StreamChunk
 from lazybridge.engine import LLMEngine
 from lazybridge.envelope import Attempt, total_receipt
-from lazybridge.models import Asked, Model
+from lazybridge.model_stream import Asked
+from lazybridge.models import Model
 
 # What another model may do better: none of these is the request's own fault.
 MOVES_ON = frozenset({"not_found", "rate_limit", "quota", "overloaded", "server", "connection", "timeout", "truncated"})

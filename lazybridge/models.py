@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import inspect
-import os
 import pickle
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextlib import aclosing, closing
-from dataclasses import dataclass, field, replace
-from importlib import import_module
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, Unpack
 
 from lazybridge.call import Call
@@ -23,6 +20,8 @@ from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamC
 from lazybridge.engine import LLMEngine
 from lazybridge.envelope import Envelope
 from lazybridge.estimate import payload
+from lazybridge.factories import Factories
+from lazybridge.model_stream import Asked, ModelStream, OnChunk, whole
 from lazybridge.options import ProviderOptions
 from lazybridge.settings import Options, Settings, Task
 
@@ -31,32 +30,9 @@ if TYPE_CHECKING:
     from lazybridge.fallback import FallbackModel
 
 T = TypeVar("T")
-OnChunk = Callable[[StreamChunk], Awaitable[None] | None]
 
 
-@dataclass(frozen=True)
-class Asked:
-    """One question to a model: a task or a whole request, the settings over it, and the type its answer must have."""
-
-    task: Task | CompletionRequest
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    output: Any = None
-
-
-def _factory(name: str) -> staticmethod[..., Model]:
-    """Another way to build a vendor's handle, which is imported when it is asked for."""
-
-    def build(
-        model: str | None = None, *, options: ProviderOptions | None = None, **settings: Unpack[Options]
-    ) -> Model:
-        cls: type[Model] = getattr(import_module("lazybridge.handles"), name)
-        return cls(model, options=options, **settings)
-
-    build.__name__, build.__doc__ = name, f"`{name}(...)`."
-    return staticmethod(build)
-
-
-class Model(Closing):
+class Model(Factories, Closing):
     """`await Model("claude-haiku-5-5").complete("hi")`, `async for chunk in model.stream("hi")`.
 
     `model` is what an Agent takes: a model id, `vendor/model`, a provider's name, or a provider you built. `options` are
@@ -66,36 +42,6 @@ class Model(Closing):
     """
 
     provider_name: ClassVar[str | None] = None
-
-    openai = _factory("OpenAiProvider")
-    anthropic = _factory("AnthropicProvider")
-    gemini = _factory("GeminiProvider")
-    fal = _factory("FalProvider")
-    groq = _factory("GroqProvider")
-    mistral = _factory("MistralProvider")
-    openrouter = _factory("OpenRouterProvider")
-    together = _factory("TogetherProvider")
-    deepseek = _factory("DeepSeekProvider")
-    fireworks = _factory("FireworksProvider")
-    perplexity = _factory("PerplexityProvider")
-    xai = _factory("XaiProvider")
-    cerebras = _factory("CerebrasProvider")
-    huggingface = _factory("HuggingFaceProvider")
-    moonshot = _factory("MoonshotProvider")
-    zai = _factory("ZaiProvider")
-    azure = _factory("AzureOpenAiProvider")
-    bedrock = _factory("BedrockProvider")
-    ollama = _factory("OllamaProvider")
-    lm_studio = _factory("LmStudioProvider")
-    vllm = _factory("VllmProvider")
-    openai_compat = _factory("OpenAiCompatProvider")
-
-    @staticmethod
-    def local(path: str | os.PathLike[str] | None = None, **options: Any) -> Model:
-        """A GGUF file in this process; None is the built-in model. `options` are those of `LocalOptions`."""
-        from lazybridge.core.providers.local import LocalOptions, LocalProvider
-
-        return Model(LocalProvider(options=LocalOptions(path=path, **options)))
 
     def __init__(
         self,
@@ -260,67 +206,6 @@ class Model(Closing):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model_id!r})"
-
-
-class ModelStream(Closing):
-    """An answer on its way: iterate once, either way, or await it. `response` is the whole answer once it has ended."""
-
-    def __init__(self, model: Model, asked: Asked, on_chunk: OnChunk | None) -> None:
-        self._model, self._asked, self._on_chunk = model, asked, on_chunk
-        self._started: Generator[StreamChunk, None, None] | None = None
-        self._astarted: AsyncGenerator[StreamChunk, None] | None = None
-        self.response: CompletionResponse | None = None
-
-    def __iter__(self) -> Iterator[StreamChunk]:
-        self._once()
-        self._started = self._model._stream(self._asked)
-        for chunk in self._started:
-            self.response = chunk.response or self.response
-            yield chunk
-
-    def __aiter__(self) -> AsyncIterator[StreamChunk]:
-        self._once()
-        self._astarted = self._achunks()
-        return self._astarted
-
-    async def _achunks(self) -> AsyncGenerator[StreamChunk, None]:
-        async with aclosing(self._model._astream(self._asked)) as chunks:
-            async for chunk in chunks:
-                self.response = chunk.response or self.response
-                yield chunk
-
-    def __await__(self) -> Generator[Any, None, CompletionResponse]:
-        return self._driven().__await__()
-
-    async def _driven(self) -> CompletionResponse:
-        last = StreamChunk()
-        async with self:
-            async for last in self:
-                if self._on_chunk is not None:
-                    pending = self._on_chunk(last)
-                    if inspect.isawaitable(pending):
-                        await pending
-        return whole(last)
-
-    def _once(self) -> None:
-        if self._started is not None or self._astarted is not None:
-            raise RuntimeError("this stream was iterated already; call model.stream(...) again for a new one")
-
-    def close(self) -> None:
-        """Stop early and free the connection."""
-        if self._started is not None:
-            self._started.close()
-
-    async def aclose(self) -> None:
-        """Stop early and free the connection."""
-        if self._astarted is not None:
-            await self._astarted.aclose()
-
-
-def whole(last: StreamChunk) -> CompletionResponse:
-    """The answer that a stream's last chunk ends."""
-    assert last.response is not None
-    return last.response
 
 
 def _answer(envelope: Envelope[Any]) -> CompletionResponse:
