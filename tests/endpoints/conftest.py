@@ -13,6 +13,7 @@ from google.oauth2.credentials import Credentials
 
 from lazybridge.core import registry
 from lazybridge.core.providers._endpoints import Endpoints
+from tests.endpoints.vendor import Vendor
 
 CONFORMANCE = Path(__file__).parents[3] / "shared" / "conformance"
 _SUFFIX = {"openai": "/v1", "azure_openai": "/v1"}
@@ -73,5 +74,12 @@ def replay() -> Iterator[Replay]:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     made = Replay(module.ReplayServer([]).start())
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def loopback() -> Iterator[Vendor]:
+    made = Vendor()
     yield made
     made.close()

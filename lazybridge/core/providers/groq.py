@@ -10,6 +10,7 @@ from lazybridge.core.providers._sdk import SDKProvider
 from lazybridge.core.types import CompletionRequest
 from lazybridge.core.wire import Wire
 from lazybridge.core.wire.chat import ChatWire
+from lazybridge.core.wire.endpoints.files import file_endpoints
 from lazybridge.core.wire.endpoints.models import ModelListEndpoint
 
 # Read 2026-11-22: groq 1.7.0 `types/chat/completion_create_params.py` (what it takes, what "is not yet supported by any
@@ -61,7 +62,10 @@ class GroqProvider(SDKProvider):
         "openai/gpt-oss-20b": ["openai/gpt-oss-120b"],
     }
 
-    endpoints = {"models": ModelListEndpoint(path="/openai/v1/models")}
+    endpoints = {
+        "models": ModelListEndpoint(path="/openai/v1/models"),
+        **file_endpoints("/openai/v1/files", "batch", "application/octet-stream"),
+    }
 
     def _wire(self, request: CompletionRequest) -> Wire:
         return WIRE

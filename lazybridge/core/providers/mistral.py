@@ -11,6 +11,7 @@ from lazybridge.core.types import CompletionRequest
 from lazybridge.core.wire import Wire
 from lazybridge.core.wire.chat import ChatWire
 from lazybridge.core.wire.endpoints.embeddings import OpenAIEmbeddings
+from lazybridge.core.wire.endpoints.files import file_endpoints
 from lazybridge.core.wire.endpoints.models import ModelListEndpoint
 
 # mistralai 3.7.0 `models/chatcompletionrequest.py` and what it refers to; recorded requests; read 2026-11-22.
@@ -61,6 +62,7 @@ class MistralProvider(SDKProvider):
     endpoints = {
         "embeddings": OpenAIEmbeddings(path="/v1/embeddings", dimensions_field="output_dimension", default_model="mistral-embed"),
         "models": ModelListEndpoint(path="/v1/models"),
+        **file_endpoints("/v1/files", "ocr", "application/octet-stream"),
     }  # fmt: skip
 
     def _has_credentials(self) -> bool:

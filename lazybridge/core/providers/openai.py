@@ -10,6 +10,7 @@ from lazybridge.core.types import CompletionRequest, NativeTool
 from lazybridge.core.wire import Wire
 from lazybridge.core.wire.chat import ChatWire
 from lazybridge.core.wire.endpoints.embeddings import OpenAIEmbeddings
+from lazybridge.core.wire.endpoints.files import file_endpoints
 from lazybridge.core.wire.endpoints.models import ModelListEndpoint
 from lazybridge.core.wire.endpoints.tokens import TokenCountEndpoint
 from lazybridge.core.wire.responses import NATIVE_TOOLS, ResponsesWire
@@ -48,6 +49,7 @@ class OpenAIProvider(OverOpenAI):
         "embeddings": OpenAIEmbeddings(default_model="text-embedding-3-small"),
         "models": ModelListEndpoint(),
         "token_count": TokenCountEndpoint(path="/responses/input_tokens", wire=ResponsesWire(), sent=_COUNTED),
+        **file_endpoints(purpose="user_data"),
     }
 
     def _wire(self, request: CompletionRequest) -> Wire:
