@@ -7,17 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lazybridge.agent import Agent, AgentStream
+    from lazybridge.batch_jobs import Batch, abatch, batch
     from lazybridge.budget import Budget
     from lazybridge.core.catalogue.registered import register_model_alias, register_price
     from lazybridge.core.content import AudioContent, DocumentContent, ImageContent, TextContent
-    from lazybridge.core.errors import (
-        BudgetExceeded,
-        ConfigurationError,
-        LazyBridgeError,
-        ProviderError,
-        StreamTruncated,
-    )
-    from lazybridge.core.errors import StructuredOutputError, ToolLoopError, UnknownModelError
+    from lazybridge.core.errors import BudgetExceeded, ConfigurationError, LazyBridgeError, ProviderError
+    from lazybridge.core.errors import StreamTruncated, StructuredOutputError, ToolLoopError, UnknownModelError
     from lazybridge.core.errors import UnsupportedFeatureError, UnsupportedNativeToolError
     from lazybridge.core.catalogue.live import update_prices
     from lazybridge.core.pricing import price
@@ -27,6 +22,7 @@ if TYPE_CHECKING:
     from lazybridge.core.types import ToolCall, ToolDefinition, UsageStats
     from lazybridge.embeddings import aembed, embed
     from lazybridge.core.endpoints.embeddings import Embeddings
+    from lazybridge.core.endpoints.files import UploadedFile
     from lazybridge.engine import LLMEngine
     from lazybridge.envelope import Attempt, Envelope, EnvelopeMetadata, ErrorInfo
     from lazybridge.estimate import Estimate
@@ -37,11 +33,11 @@ __version__ = "0.1.0"
 
 # fmt: off
 __all__ = [
-    "Agent", "AgentStream", "Attempt", "AudioContent", "Budget", "BudgetExceeded", "CompletionRequest", "CompletionResponse", "ConfigurationError",
+    "Agent", "AgentStream", "Attempt", "AudioContent", "Batch", "Budget", "BudgetExceeded", "CompletionRequest", "CompletionResponse", "ConfigurationError",
     "DocumentContent", "Embeddings", "Envelope", "EnvelopeMetadata", "ErrorInfo", "Estimate", "ImageContent", "LLMEngine", "LazyBridgeError", "Ledger",
     "Line", "Message", "NativeTool", "ProviderError", "Receipt", "StreamChunk", "StreamTruncated", "StructuredOutputError", "TextContent",
     "Tool", "ToolCall", "ToolDefinition", "ToolLoopError", "UnknownModelError", "UnsupportedFeatureError",
-    "UnsupportedNativeToolError", "UsageStats", "aembed", "embed", "price", "register_model_alias", "register_price",
+    "UnsupportedNativeToolError", "UploadedFile", "UsageStats", "abatch", "aembed", "batch", "embed", "price", "register_model_alias", "register_price",
     "register_tier", "update_prices",
 ]
 # fmt: on
@@ -55,6 +51,8 @@ _HOME_OF = {
     "Ledger": "ledger",
     "Tool": "tools",
     "Embeddings": "core.endpoints.embeddings",
+    "UploadedFile": "core.endpoints.files",
+    **dict.fromkeys(("Batch", "abatch", "batch"), "batch_jobs"),
     **dict.fromkeys(("aembed", "embed"), "embeddings"),
     "price": "core.pricing",
     "register_tier": "core.tiers",

@@ -28,6 +28,7 @@ from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.providers.costing import priced_profile
 from lazybridge.core.receipt import FREE, unknown
 from lazybridge.core.retry import Deadline, RetryPolicy
+from lazybridge.core.wire.endpoints import Endpoint
 from lazybridge.cover import Held, hold
 from lazybridge.engine import LLMEngine
 from lazybridge.envelope import Attempt, total_receipt, total_usage
@@ -37,9 +38,14 @@ from lazybridge.settings import refuse_misspelt
 
 Given = TypeVar("Given", bound=EndpointResponse)
 
+# What a vendor says before it has done anything.
+_DID_NOTHING = (429, 503, 529)
+
 
 class EndpointRun:
     """One call, which may take several requests; their attempts stand on the response, and on an error."""
+
+    _endpoint: Endpoint[Any, Any]  # of the attempt that is open
 
     def __init__(self, provider: Endpoints, policy: Policy, timeout: float | None) -> None:
         self.provider = provider
@@ -85,7 +91,7 @@ class EndpointRun:
 
     def _begin(self, name: str, request: EndpointRequest) -> EndpointRequest:
         self.deadline.check()
-        endpoint = self.provider.endpoint_for(name)
+        endpoint = self._endpoint = self.provider.endpoint_for(name)
         model = self.provider._model_for(endpoint, request)
         if not (endpoint.free or self.provider._free):
             self._held = hold(self.policy.budget, self._most(endpoint.most(request), model), model or name)
@@ -121,7 +127,7 @@ class EndpointRun:
             secrets=credentials_of(self.provider, request.extra_headers),
         )
         attempt.status_code, attempt.error, attempt.request_id = error.status_code, error.kind, error.request_id
-        if error.status_code in MAY_HAVE_WORKED and not error.never_sent and not self.provider._free:
+        if error.status_code in MAY_HAVE_WORKED and not error.never_sent and self._costs():
             attempt.receipt = unknown(f"the call broke off ({error.kind}), before anything arrived")
         self._settle(attempt, attempt.model)
         left = self.deadline.left()
@@ -129,12 +135,17 @@ class EndpointRun:
             late = self.deadline.error()
             late.provider, late.model = error.provider, error.model
             raise self._with_attempts(late) from exc
-        wait = self.policy.retries.delay(error, self._retries_done)
+        again = self._endpoint.repeatable or error.never_sent or error.status_code in _DID_NOTHING
+        wait = self.policy.retries.delay(error, self._retries_done) if again else None
         if wait is None or (left is not None and wait >= left):
             raise self._with_attempts(error) from (exc if exc is not error else exc.__cause__)
         self._retries_done += 1
         attempt.wait_s = wait
         return wait
+
+    def _costs(self) -> bool:
+        """Whether an attempt that broke off can have cost anything."""
+        return not (self.provider._free or (self._endpoint.free and self._endpoint.repeatable))
 
     def _with_attempts(self, error: ProviderError) -> ProviderError:
         error.attempts = tuple(self.attempts)
@@ -144,7 +155,7 @@ class EndpointRun:
     def _abandon(self) -> None:
         attempt = self._closed()
         attempt.error = "cancelled"
-        if not self.provider._free:
+        if self._costs():
             attempt.receipt = unknown("the call was left before its end")
         self._settle(attempt, attempt.model)
 
@@ -157,7 +168,8 @@ class EndpointRun:
         if self._held is not None:
             self._held.settle(attempt.receipt)
             self._held = None
-        if self._ledger is not None:
+        look = self._endpoint.free and attempt.receipt is FREE  # at a list or a batch: no expense
+        if self._ledger is not None and not look:
             self._ledger.add(attempt, agent=self.policy.name, asked=asked, run_id=self._run_id)
 
 

@@ -13,6 +13,8 @@ from lazybridge.core.providers._sdk import SDKProvider
 from lazybridge.core.types import CompletionRequest, CompletionResponse, NativeTool
 from lazybridge.core.wire import SDKCall, Wire
 from lazybridge.core.wire.endpoints import Endpoint
+from lazybridge.core.wire.endpoints.batch_dialects import GeminiBatches
+from lazybridge.core.wire.endpoints.batches import batch_endpoints
 from lazybridge.core.wire.endpoints.embeddings import GeminiEmbeddings
 from lazybridge.core.wire.endpoints.models import GeminiModelList
 from lazybridge.core.wire.endpoints.tokens import GeminiTokenCount
@@ -30,6 +32,7 @@ _ENDPOINTS: dict[str, Endpoint[Any, Any]] = {
     "embeddings": GeminiEmbeddings(default_model="gemini-embedding-001"),
     "models": GeminiModelList(),
     "token_count": GeminiTokenCount(wire=GeminiWire(), sent=_COUNTED),
+    **batch_endpoints(GeminiBatches()),
 }
 _VERTEX_ENDPOINTS: dict[str, Endpoint[Any, Any]] = {
     "embeddings": GeminiEmbeddings(vertex=True, default_model="gemini-embedding-001"),

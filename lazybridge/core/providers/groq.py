@@ -10,6 +10,7 @@ from lazybridge.core.providers._sdk import SDKProvider
 from lazybridge.core.types import CompletionRequest
 from lazybridge.core.wire import Wire
 from lazybridge.core.wire.chat import ChatWire
+from lazybridge.core.wire.endpoints.batches import OpenAIBatches, batch_endpoints
 from lazybridge.core.wire.endpoints.files import file_endpoints
 from lazybridge.core.wire.endpoints.models import ModelListEndpoint
 
@@ -65,6 +66,10 @@ class GroqProvider(SDKProvider):
     endpoints = {
         "models": ModelListEndpoint(path="/openai/v1/models"),
         **file_endpoints("/openai/v1/files", "batch", "application/octet-stream"),
+        # groq 1.7.0 `types/batch_create_params.py`, read 2026-11-22.
+        **batch_endpoints(
+            OpenAIBatches(vendor="groq", path="/openai/v1/batches", wires=(("/v1/chat/completions", WIRE),))
+        ),
     }
 
     def _wire(self, request: CompletionRequest) -> Wire:

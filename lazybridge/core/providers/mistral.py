@@ -10,6 +10,8 @@ from lazybridge.core.providers._sdk import SDKProvider
 from lazybridge.core.types import CompletionRequest
 from lazybridge.core.wire import Wire
 from lazybridge.core.wire.chat import ChatWire
+from lazybridge.core.wire.endpoints.batch_dialects import MistralBatches
+from lazybridge.core.wire.endpoints.batches import batch_endpoints
 from lazybridge.core.wire.endpoints.embeddings import OpenAIEmbeddings
 from lazybridge.core.wire.endpoints.files import file_endpoints
 from lazybridge.core.wire.endpoints.models import ModelListEndpoint
@@ -63,6 +65,7 @@ class MistralProvider(SDKProvider):
         "embeddings": OpenAIEmbeddings(path="/v1/embeddings", dimensions_field="output_dimension", default_model="mistral-embed"),
         "models": ModelListEndpoint(path="/v1/models"),
         **file_endpoints("/v1/files", "ocr", "application/octet-stream"),
+        **batch_endpoints(MistralBatches()),
     }  # fmt: skip
 
     def _has_credentials(self) -> bool:

@@ -9,6 +9,7 @@ from lazybridge.core.providers._openai_sdk import OverOpenAI
 from lazybridge.core.types import CompletionRequest, NativeTool
 from lazybridge.core.wire import Wire
 from lazybridge.core.wire.chat import ChatWire
+from lazybridge.core.wire.endpoints.batches import OpenAIBatches, batch_endpoints
 from lazybridge.core.wire.endpoints.embeddings import OpenAIEmbeddings
 from lazybridge.core.wire.endpoints.files import file_endpoints
 from lazybridge.core.wire.endpoints.models import ModelListEndpoint
@@ -17,6 +18,12 @@ from lazybridge.core.wire.responses import NATIVE_TOOLS, ResponsesWire
 
 # openai 3.54.0 `types/responses/input_token_count_params.py`, read 2026-11-22.
 _COUNTED = frozenset({"model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "reasoning", "text", "truncation", "conversation", "previous_response_id"})  # fmt: skip
+
+
+# openai 3.54.0 `types/batch_create_params.py`: the conversations that a batch may hold, read 2026-11-22.
+_BATCHES = OpenAIBatches(
+    vendor="openai", wires=(("/v1/responses", ResponsesWire()), ("/v1/chat/completions", ChatWire()))
+)
 
 
 class OpenAIProvider(OverOpenAI):
@@ -50,6 +57,7 @@ class OpenAIProvider(OverOpenAI):
         "models": ModelListEndpoint(),
         "token_count": TokenCountEndpoint(path="/responses/input_tokens", wire=ResponsesWire(), sent=_COUNTED),
         **file_endpoints(purpose="user_data"),
+        **batch_endpoints(_BATCHES),
     }
 
     def _wire(self, request: CompletionRequest) -> Wire:

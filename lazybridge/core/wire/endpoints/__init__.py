@@ -38,6 +38,7 @@ class Endpoint(Generic[Asked, Given]):
     binary: ClassVar[bool] = False  # the answer is bytes, not JSON
     free: ClassVar[bool] = False
     needs_model: ClassVar[bool] = True
+    repeatable: ClassVar[bool] = True  # a second try of a call that broke off does nothing twice
     default_model: str | None = None
 
     def call(self, request: Asked, model: ModelProfile) -> HTTPCall:
