@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -119,8 +119,3 @@ class Reader:
             attempts=(attempt,),
             usage=usage,
         )
-
-
-def attempts_of(envelopes: Iterable[Envelope[Any]]) -> list[Attempt]:
-    """The attempt of each."""
-    return [attempt for envelope in envelopes for attempt in envelope.metadata.attempts]

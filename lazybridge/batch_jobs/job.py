@@ -68,16 +68,18 @@ class Batch(BatchState):
 
         Raises ProviderTimeoutError after `timeout` seconds; the batch itself goes on, and can be waited for again.
         """
-        for pause in self._pauses(timeout, every):
+        for pause, limit in self._pauses(timeout, every):
             time.sleep(pause)
-            self.refresh()
+            with self._running(limit) as run:
+                self._seen(drive(run, finding(self._request)))
         return self
 
     async def await_(self, timeout: float | None = None, *, every: float | None = None) -> Self:
         """`wait`, on the running event loop."""
-        for pause in self._pauses(timeout, every):
+        for pause, limit in self._pauses(timeout, every):
             await asyncio.sleep(pause)
-            await self.arefresh()
+            with self._running(limit) as run:
+                self._seen(await adrive(run, finding(self._request)))
         return self
 
     def cancel(self) -> Self:

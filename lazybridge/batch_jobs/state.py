@@ -7,21 +7,24 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Self
 
-from lazybridge.batch_jobs.answers import Reader, attempts_of
+from lazybridge.batch_jobs.answers import Reader
+from lazybridge.batch_jobs.books import attempts_of, enter
 from lazybridge.core.endpoints.batches import ENDED, BatchAnswer, BatchCounts, BatchJob, BatchRequest, BatchStatus
-from lazybridge.core.errors import ConfigurationError, InvalidRequestError, ProviderError, ProviderTimeoutError
+from lazybridge.core.errors import InvalidRequestError, ProviderError, ProviderTimeoutError
 from lazybridge.core.providers._sdk import SDKProvider
 from lazybridge.core.receipt import FREE, Receipt
 from lazybridge.core.retry import Deadline
 from lazybridge.core.types import Adjustment
 from lazybridge.core.wire.endpoints.batches import Batches, CreateBatch
-from lazybridge.cover import Held, spend
+from lazybridge.cover import Held
 from lazybridge.endpoint_run import EndpointRun
 from lazybridge.envelope import Attempt, Envelope, total_receipt
-from lazybridge.run import Policy, ledger_of
+from lazybridge.run import Policy
 
 # Seconds between two looks: as the first, how it grows, and at most.
 _FIRST, _GROWTH, _LONGEST = 2.0, 1.5, 60.0
+# Seconds that a look may take at least, whatever is left of the time to wait.
+_LEAST_LOOK = 5.0
 
 
 def batches_of(provider: SDKProvider) -> Batches:
@@ -116,8 +119,9 @@ class BatchState:
     # --- between the calls --------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _running(self) -> Iterator[EndpointRun]:
-        run = EndpointRun(self._provider, self._policy, self._timeout)
+    def _running(self, limit: float | None = None) -> Iterator[EndpointRun]:
+        limits = [seconds for seconds in (self._timeout, limit) if seconds is not None]
+        run = EndpointRun(self._provider, self._policy, min(limits, default=None))
         try:
             yield run
         except ProviderError as error:
@@ -138,8 +142,9 @@ class BatchState:
             self._held = None
         return self
 
-    def _pauses(self, timeout: float | None, every: float | None) -> Iterator[float]:
-        """Seconds to wait before each look, until it has ended. Raises ProviderTimeoutError where the time is over."""
+    def _pauses(self, timeout: float | None, every: float | None) -> Iterator[tuple[float, float | None]]:
+        """Seconds to wait before each look, and those that the look may take, until it has ended. Raises
+        ProviderTimeoutError where the time is over."""
         if every is not None and not (isinstance(every, (int, float)) and every > 0):
             raise ValueError(f"every={every!r} is no time\nevery is in seconds, above 0")
         deadline, pause = Deadline(timeout), every or _FIRST
@@ -152,7 +157,7 @@ class BatchState:
                         f"the batch {self.id} is {self.status} after timeout={timeout:g} s; it goes on\nwait again, or write {resume}"
                     )
                 )
-            yield pause if left is None else min(pause, left)
+            yield (pause, None) if left is None else (min(pause, left), max(left - pause, _LEAST_LOOK))
             pause = pause if every is not None else min(pause * _GROWTH, _LONGEST)
 
     def _readable(self) -> BatchJob:
@@ -173,25 +178,6 @@ class BatchState:
         reader = Reader(self._provider, batches_of(self._provider), self._job, self.model, self._output)
         envelopes = reader.envelopes(answers, self.counts.total if self._size is None else self._size)
         self._envelopes = envelopes
-        self._enter(envelopes)
-        return envelopes
-
-    def _enter(self, envelopes: list[Envelope[Any]]) -> None:
-        """Enter the cost into the budgets, and into the ledger, where it does not stand there."""
-        cost = total_receipt(attempts_of(envelopes))
         held, self._held = self._held, None
-        if held is not None:
-            held.settle(cost)
-        else:
-            spend(self._policy.budget, cost)
-        ledger = ledger_of(self._policy)
-        if ledger is None:
-            return
-        try:
-            entered = {row.run_id for row in ledger.rows(since=self.created_at)}
-        except ConfigurationError:  # it cannot be read; where it cannot be written, it warns
-            entered = set()
-        for envelope in envelopes:
-            (attempt,), run_id = envelope.metadata.attempts, envelope.metadata.run_id
-            if run_id not in entered:
-                ledger.add(attempt, agent=self._policy.name, asked=self._model or self.model, run_id=run_id)
+        enter(envelopes, self._policy, held, asked=self._model or self.model, since=self.created_at)
+        return envelopes

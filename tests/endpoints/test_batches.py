@@ -6,11 +6,13 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -249,6 +251,22 @@ def test_a_wait_that_is_over_loses_nothing(bench: Bench) -> None:
         asyncio.run(batch.await_(timeout=0.1, every=0.03))
     bench.states[:] = [bench.kind.states[-1]]
     assert [envelope.text() for envelope in batch.wait(every=0.01).results()] == ["4", "Jupiter"]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+def test_a_wait_is_over_although_the_vendor_hangs(
+    bench: Bench, asynchronous: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lazybridge.batch_jobs.state._LEAST_LOOK", 0.3)
+    batch = bench.begin()
+    free = Event()
+    bench.vendor.answers["GET", bench.kind.place] = lambda sent: (free.wait(20) and None) or bench.state(sent)
+    began = time.monotonic()
+    with pytest.raises(ProviderTimeoutError) as caught:
+        asyncio.run(batch.await_(0.2, every=0.05)) if asynchronous else batch.wait(0.2, every=0.05)
+    free.set()
+    assert time.monotonic() - began < 10
+    assert caught.value.batch_id == bench.kind.id
 
 
 def test_a_poll_that_fails_is_tried_again(bench: Bench) -> None:
