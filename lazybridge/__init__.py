@@ -9,13 +9,13 @@ __version__ = "0.1.0"
 
 # fmt: off
 __all__ = [
-    "Agent", "AgentStream", "Attempt", "AudioContent", "Budget", "BudgetExceeded", "CompletionRequest", "CompletionResponse", "ConfigurationError",
-    "DocumentContent", "Embeddings", "Envelope", "EnvelopeMetadata", "ErrorInfo", "Estimate", "GeneratedImages", "ImageContent", "LLMEngine",
-    "LazyBridgeError", "Ledger", "Line", "Message", "NativeTool", "ProviderError", "Receipt", "Speech", "StreamChunk", "StreamTruncated",
-    "StructuredOutputError", "TextContent", "TokenLogprob", "Tool", "ToolCall", "ToolDefinition", "ToolLoopError", "Transcription",
-    "UnknownModelError", "UnsupportedFeatureError", "UnsupportedNativeToolError", "UsageStats", "VideoContent", "aembed", "agenerate_image",
-    "aspeak", "atranscribe", "embed", "generate_image", "price", "register_model_alias", "register_price", "register_tier", "speak", "transcribe",
-    "update_prices",
+    "Agent", "AgentStream", "Attempt", "AudioContent", "Batch", "Budget", "BudgetExceeded", "CompletionRequest", "CompletionResponse",
+    "ConfigurationError", "DocumentContent", "Embeddings", "Envelope", "EnvelopeMetadata", "ErrorInfo", "Estimate", "GeneratedImages",
+    "ImageContent", "LLMEngine", "LazyBridgeError", "Ledger", "Line", "Message", "NativeTool", "ProviderError", "Receipt", "Speech", "StreamChunk",
+    "StreamTruncated", "StructuredOutputError", "TextContent", "TokenLogprob", "Tool", "ToolCall", "ToolDefinition", "ToolLoopError",
+    "Transcription", "UnknownModelError", "UnsupportedFeatureError", "UnsupportedNativeToolError", "UploadedFile", "UsageStats", "VideoContent",
+    "abatch", "aembed", "agenerate_image", "aspeak", "atranscribe", "batch", "embed", "generate_image", "price", "register_model_alias",
+    "register_price", "register_tier", "speak", "transcribe", "update_prices",
 ]
 # fmt: on
 
@@ -30,6 +30,8 @@ _HOME_OF = {
     **{name: f"core.endpoints.{name.lower()}" for name in ("Speech", "Transcription")},
     **dict.fromkeys(("aembed", "embed"), "embeddings"),
     **dict.fromkeys(("agenerate_image", "aspeak", "atranscribe", "generate_image", "speak", "transcribe"), "media"),
+    "UploadedFile": "core.endpoints.files",
+    **dict.fromkeys(("Batch", "abatch", "batch"), "batch_jobs"),
     "price": "core.pricing",
     "register_tier": "core.tiers",
     "update_prices": "core.catalogue.live",

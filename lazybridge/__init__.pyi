@@ -2,6 +2,9 @@
 
 from lazybridge.agent import Agent as Agent
 from lazybridge.agent import AgentStream as AgentStream
+from lazybridge.batch_jobs import Batch as Batch
+from lazybridge.batch_jobs import abatch as abatch
+from lazybridge.batch_jobs import batch as batch
 from lazybridge.budget import Budget as Budget
 from lazybridge.core.catalogue.live import update_prices as update_prices
 from lazybridge.core.catalogue.registered import register_model_alias as register_model_alias
@@ -13,6 +16,7 @@ from lazybridge.core.content import TextContent as TextContent
 from lazybridge.core.content import TokenLogprob as TokenLogprob
 from lazybridge.core.content import VideoContent as VideoContent
 from lazybridge.core.endpoints.embeddings import Embeddings as Embeddings
+from lazybridge.core.endpoints.files import UploadedFile as UploadedFile
 from lazybridge.core.endpoints.images import GeneratedImages as GeneratedImages
 from lazybridge.core.endpoints.speech import Speech as Speech
 from lazybridge.core.endpoints.transcription import Transcription as Transcription

@@ -14,6 +14,7 @@ from google.oauth2.credentials import Credentials
 from lazybridge.core import registry
 from lazybridge.core.providers._endpoints import Endpoints
 from tests.endpoints.media_vendor import MediaVendor
+from tests.endpoints.vendor import Vendor
 
 CONFORMANCE = Path(__file__).parents[3] / "shared" / "conformance"
 _SUFFIX = {"openai": "/v1", "azure_openai": "/v1"}
@@ -83,5 +84,12 @@ def replay() -> Iterator[Replay]:
 @pytest.fixture
 def media_vendor() -> Iterator[MediaVendor]:
     made = MediaVendor()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def loopback() -> Iterator[Vendor]:
+    made = Vendor()
     yield made
     made.close()

@@ -69,13 +69,13 @@ def from_exception(
     return error
 
 
-def error_in_body(error: object, *, provider: str, model: str | None = None) -> ProviderError:
-    """The neutral error for an `error` object that a vendor sent inside a 200 answer or stream."""
+def error_in_body(error: Any, *, provider: str, model: str | None = None, status: int | None = None) -> ProviderError:
+    """The neutral error for an `error` that a vendor sent inside a 200 answer or stream; `status` is the HTTP status it names."""
     body: Mapping[str, Any] = error if isinstance(error, Mapping) else {"message": error}
     words = [word for word in _words_of(body) if isinstance(word, str)]
     message = _text(body.get("message")) or "the vendor sent an error without a message"
-    kind = _kind(None, None, words, message)
-    made = _CLASSES[kind](scrub(message, ()), provider=provider, model=model, code=words[0] if words else None)
+    kind, code = _kind(None, status, words, message), words[0] if words else None
+    made = _CLASSES[kind](scrub(message, ()), provider=provider, model=model, status_code=status, code=code)
     made.retryable = made.retryable or not FAILED_GENERATIONS.isdisjoint(words)
     made.partial_text = scrub(_text(body.get("failed_generation")), ())
     return made

@@ -79,12 +79,13 @@ class ProviderError(LazyBridgeError):
     `kind` is one word of `ErrorKind`; `status_code` is the HTTP status or None; `retry_after` is in seconds, as
     the vendor sent it; `retryable` says whether the same request may succeed later; `code` is the vendor's own
     machine-readable word; `never_sent` says that no connection was made, so that nothing can have been charged; `usage`
-    is what the vendor counted for a request that failed all the same.
+    is what the vendor counted for a request that failed all the same; `batch_id` is the batch that it is about.
     """
 
     kind: ErrorKind = "server"
     never_sent: bool = False
     usage: UsageStats | None = None
+    batch_id: str | None = None
     retryable_by_default: ClassVar[bool] = False
 
     def __init__(
