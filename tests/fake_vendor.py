@@ -103,7 +103,14 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        self._send(200, ANSWERS[self.path.partition("?")[0].rsplit("/", 1)[-1]]({}), {})
+        fault = self._heard(None)
+        name = self.path.partition("?")[0].rsplit("/", 1)[-1]
+        self._send(fault.status or 200, fault.body if fault.status else ANSWERS[name]({}), fault.headers)
+
+    def _heard(self, body: Any) -> Fault:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.vendor.requests.append({"path": self.path, "json": body, "headers": headers, "at": time.monotonic()})
+        return self.vendor.next_fault()
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -111,15 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
         if ":" in name:  # Google says in the URL what others say in the body
             model, _, name = name.partition(":")
             body["model"] = model
-        self.vendor.requests.append(
-            {
-                "path": self.path,
-                "json": body,
-                "headers": {k.lower(): v for k, v in self.headers.items()},
-                "at": time.monotonic(),
-            }
-        )
-        fault = self.vendor.next_fault()
+        fault = self._heard(body)
         if fault.hang:
             self.vendor.wait(fault.hang)
         if fault.drop:

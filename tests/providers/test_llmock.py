@@ -54,6 +54,7 @@ PLACES = {
     "ollama": Place("ollama", "llama3.2:3b", "/v1"),
     "fireworks": Place("fireworks", GPT_OSS, "/v1"),
     "moonshot": Place("moonshot", "kimi-k3", "/v1"),
+    "cohere": Place("cohere", "command-a-03-2025", "/v1"),
 }
 SDKS = ["responses", "chat", "messages", "groq", "mistral", "gemini"]  # the others share the chat's
 CALL_TOOLS = [name for name in PLACES if name != "perplexity"]
