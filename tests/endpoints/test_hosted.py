@@ -77,7 +77,8 @@ MODELS: dict[str, tuple[Any, list[Row]]] = {
         }]},
         [("deepseek-ai/DeepSeek-V4-Pro", None, "deepseek-ai", None, None)],
     ),
-    # https://platform.kimi.ai/docs/api/list-models: the fields of its schema, with its examples (it has none of a length)
+    # Moonshot's OpenAPI, in https://github.com/api-evangelist/kimi-moonshot openapi/kimi-moonshot-models-api-openapi.yml: the
+    # fields of its schema with its examples (it has none of a length)
     "moonshot": (
         {"object": "list", "data": [{
             "id": "kimi-k2.5", "object": "model", "owned_by": "moonshot", "context_length": 262144, "supports_image_in": True,

@@ -51,7 +51,7 @@ class DeepSeekProvider(OpenAICompatibleProvider):
 class XAIProvider(OpenAICompatibleProvider):
     """xAI's Grok; `api="responses"` speaks its Responses API, which searches the web as well."""
 
-    # https://docs.x.ai/developers/rest-api-reference/inference/models
+    # xAI's OpenAPI, in https://github.com/api-evangelist/xai openapi/xai-models-api-openapi.yml
     name, key_variable, url_variable = "xai", "XAI_API_KEY", "XAI_BASE_URL"
     url, needs_key, default_model = "https://api.x.ai/v1", True, "grok-4.3"
     supported_native_tools = frozenset({NativeTool.WEB_SEARCH})
@@ -65,7 +65,7 @@ class XAIProvider(OpenAICompatibleProvider):
 class TogetherProvider(OpenAICompatibleProvider):
     """Together's open models, by the ids `maker/model`."""
 
-    # https://docs.together.ai/reference/models; https://docs.together.ai/reference/embeddings
+    # https://docs.together.ai/reference/models; https://docs.together.ai/docs/embeddings-rest
     name, key_variable, url_variable = "together", "TOGETHER_API_KEY", "TOGETHER_BASE_URL"
     url, apis, needs_key = "https://api.together.xyz/v1", ("chat",), True
     default_model = "openai/gpt-oss-120b"
@@ -123,7 +123,8 @@ class FireworksProvider(OpenAICompatibleProvider):
     """Fireworks' open models, by the ids `accounts/fireworks/models/name`."""
 
     # https://docs.fireworks.ai/api-reference/post-chatcompletions (audio and documents are no parts of its messages);
-    # https://docs.fireworks.ai/guides/reasoning; embeddings recorded in https://github.com/justintanner/apicity
+    # https://docs.fireworks.ai/guides/reasoning;
+    # https://docs.fireworks.ai/api-reference/creates-an-embedding-vector-representing-the-input-text (at most 2048 texts)
     name, key_variable, url_variable = "fireworks", "FIREWORKS_API_KEY", "FIREWORKS_BASE_URL"
     url, apis, needs_key = "https://api.fireworks.ai/inference/v1", ("chat",), True
     default_model = "accounts/fireworks/models/gpt-oss-120b"
@@ -134,12 +135,13 @@ class FireworksProvider(OpenAICompatibleProvider):
 class MoonshotProvider(OpenAICompatibleProvider):
     """Moonshot's Kimi, which thinks on its own; `effort` sets how long from Kimi K3 on."""
 
-    # https://platform.kimi.ai/docs/api/chat; https://platform.kimi.ai/docs/api/list-models;
-    # https://platform.kimi.ai/docs/guide/use-thinking-effort; requests and answers that Vercel recorded, https://github.com/vercel/ai packages/moonshotai
+    # https://platform.kimi.ai/docs/api/chat; https://platform.kimi.ai/docs/guide/use-thinking-effort; requests and answers
+    # that Vercel recorded, https://github.com/vercel/ai packages/moonshotai; models: Moonshot's OpenAPI, in
+    # https://github.com/api-evangelist/kimi-moonshot openapi/kimi-moonshot-models-api-openapi.yml
     name, key_variable, url_variable = "moonshot", "MOONSHOT_API_KEY", "MOONSHOT_BASE_URL"
     url, apis, needs_key, default_model = "https://api.moonshot.ai/v1", ("chat",), True, "kimi-k3.1-pro"
-    endpoints = _MODELS
     dialect = ChatWire(efforts=("low", "high", "max"), reasoning_fields=("reasoning_content",), left_out=_OPENAIS, refused_media=("audio", "document"))  # fmt: skip
+    endpoints = _MODELS
     _TIER_ALIASES = {"top": "kimi-k3.1-pro", "expensive": "kimi-k3.1-pro", "medium": "kimi-k3.1-pro", "cheap": "kimi-k2.6", "super_cheap": "kimi-k2.6"}  # fmt: skip
     _FALLBACKS = {"kimi-k3.1-pro": ["kimi-k3"]}
 
@@ -149,7 +151,8 @@ class CohereProvider(OpenAICompatibleProvider):
 
     # https://docs.cohere.com/docs/compatibility-api (what it takes, and what not; a schema stands beside `json_object`);
     # https://github.com/cohere-ai/cohere-developer-experience/pull/606 (usage in streams, probabilities without
-    # alternatives); https://docs.cohere.com/reference/chat (no schema beside tools); embed: at most 96 texts
+    # alternatives); https://docs.cohere.com/reference/chat (no schema beside tools);
+    # https://docs.cohere.com/reference/embed (at most 96 texts)
     name, key_variable, url_variable = "cohere", "COHERE_API_KEY", "COHERE_BASE_URL"
     url, apis, needs_key, default_model = "https://api.cohere.ai/compatibility/v1", ("chat",), True, "command-a-03-2025"
     dialect = ChatWire(max_tokens_field="max_tokens", system_role="developer", efforts=("none", "high"), thinking_effort="high", schema_mode="object_schema", schema_beside_tools=False, left_out=(*_OPENAIS, "tool_choice", "parallel_tool_calls", "top_logprobs"), refused_media=("audio", "document"))  # fmt: skip
