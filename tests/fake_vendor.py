@@ -107,7 +107,8 @@ class _Handler(BaseHTTPRequestHandler):
         """A list; a file; or a batch, which has ended when it is looked at, and its results, the last first."""
         name = self.path.partition("?")[0].rsplit("/", 1)[-1]
         if name in ANSWERS:
-            return self._send(200, ANSWERS[name]({}), {})
+            fault = self._heard(None)
+            return self._send(fault.status or 200, fault.body if fault.status else ANSWERS[name]({}), fault.headers)
         _, _, _, kind, *rest = self.path.split("/") if "/batches/" in self.path else (None, None, None, "file")
         if kind == "file":
             return self._send(200, FILE, {})
@@ -126,6 +127,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         self._send(200, {"id": FILE["id"], "type": "file_deleted"}, {})
 
+    def _heard(self, body: Any) -> Fault:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.vendor.requests.append({"path": self.path, "json": body, "headers": headers, "at": time.monotonic()})
+        return self.vendor.next_fault()
+
     def do_POST(self) -> None:
         sent = self.rfile.read(int(self.headers.get("content-length") or 0))
         if self.path == "/v1/files":
@@ -142,15 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
         if ":" in name:  # Google says in the URL what others say in the body
             model, _, name = name.partition(":")
             body["model"] = model
-        self.vendor.requests.append(
-            {
-                "path": self.path,
-                "json": body,
-                "headers": {k.lower(): v for k, v in self.headers.items()},
-                "at": time.monotonic(),
-            }
-        )
-        fault = self.vendor.next_fault()
+        fault = self._heard(body)
         if fault.hang:
             self.vendor.wait(fault.hang)
         if fault.drop:

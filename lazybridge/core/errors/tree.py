@@ -205,7 +205,8 @@ class ProviderTimeoutError(ProviderError):
 
 
 class StreamTruncated(ProviderError):
-    """A stream ended without the vendor's terminal event: what arrived is in `partial_text`, not an answer."""
+    """A stream ended without the vendor's terminal event, or with one that cannot be read: what arrived is in
+    `partial_text`, not an answer."""
 
     kind = "truncated"
     retryable_by_default = True
