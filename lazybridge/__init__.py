@@ -9,17 +9,18 @@ __version__ = "0.1.0"
 
 # fmt: off
 __all__ = [
-    "Agent", "AgentStream", "AnthropicOptions", "AnthropicProvider", "Attempt", "AudioContent", "AzureOpenAiProvider", "AzureOptions",
-    "BedrockOptions", "BedrockProvider", "Budget", "BudgetExceeded", "CachedModel", "CerebrasProvider", "ChatMessage", "CompletionRequest",
-    "CompletionResponse", "ConfigurationError", "DeepSeekProvider", "DocumentContent", "Embeddings", "Envelope", "EnvelopeMetadata", "ErrorInfo",
-    "Estimate", "FalOptions", "FalProvider", "FallbackModel", "FireworksProvider", "GeminiOptions", "GeminiProvider", "GeneratedImages",
-    "GroqProvider", "HuggingFaceProvider", "ImageContent", "LLMEngine", "LazyBridgeError", "Ledger", "Line", "LmStudioProvider", "LocalOptions",
-    "Message", "MistralProvider", "Model", "ModelResponse", "ModelStream", "MoonshotProvider", "NativeTool", "OllamaProvider",
-    "OpenAiCompatProvider", "OpenAiOptions", "OpenAiProvider", "OpenRouterProvider", "PerplexityProvider", "ProviderError", "ProviderOptions",
-    "Receipt", "Speech", "StreamChunk", "StreamTruncated", "StructuredOutputError", "TextContent", "TogetherProvider", "TokenLogprob", "Tool",
-    "ToolCall", "ToolDefinition", "ToolLoopError", "Transcription", "UnknownModelError", "UnsupportedFeatureError", "UnsupportedNativeToolError",
-    "UsageStats", "VideoContent", "VllmProvider", "XaiProvider", "ZaiProvider", "aembed", "agenerate_image", "aspeak", "atranscribe", "embed",
-    "generate_image", "price", "register_model_alias", "register_price", "register_tier", "speak", "transcribe", "update_prices",
+    "Agent", "AgentStream", "AnthropicOptions", "AnthropicProvider", "Attempt", "AudioContent", "AzureOpenAiProvider", "AzureOptions", "Batch",
+    "BedrockOptions", "BedrockProvider", "Budget", "BudgetExceeded", "CachedModel", "CerebrasProvider", "ChatMessage", "CohereProvider",
+    "CompletionRequest", "CompletionResponse", "ConfigurationError", "DeepSeekProvider", "DocumentContent", "Embeddings", "Envelope",
+    "EnvelopeMetadata", "ErrorInfo", "Estimate", "FalOptions", "FalProvider", "FallbackModel", "FireworksProvider", "GeminiOptions",
+    "GeminiProvider", "GeneratedImages", "GroqProvider", "HuggingFaceProvider", "ImageContent", "LLMEngine", "LazyBridgeError", "Ledger", "Line",
+    "LmStudioProvider", "LocalOptions", "Message", "MistralProvider", "Model", "ModelResponse", "ModelStream", "MoonshotProvider", "NativeTool",
+    "OllamaProvider", "OpenAiCompatProvider", "OpenAiOptions", "OpenAiProvider", "OpenRouterProvider", "PerplexityProvider", "ProviderError",
+    "ProviderOptions", "Receipt", "Speech", "StreamChunk", "StreamTruncated", "StructuredOutputError", "TextContent", "TogetherProvider",
+    "TokenLogprob", "Tool", "ToolCall", "ToolDefinition", "ToolLoopError", "Transcription", "UnknownModelError", "UnsupportedFeatureError",
+    "UnsupportedNativeToolError", "UploadedFile", "UsageStats", "VideoContent", "VllmProvider", "XaiProvider", "ZaiProvider", "abatch", "aembed",
+    "agenerate_image", "aspeak", "atranscribe", "batch", "embed", "generate_image", "price", "register_model_alias", "register_price",
+    "register_tier", "speak", "transcribe", "update_prices",
 ]
 # fmt: on
 
@@ -41,6 +42,8 @@ _HOME_OF = {
     "ModelStream": "model_stream",
     "CachedModel": "cached",
     "FallbackModel": "fallback",
+    "UploadedFile": "core.endpoints.files",
+    **dict.fromkeys(("Batch", "abatch", "batch"), "batch_jobs"),
     "price": "core.pricing",
     "register_tier": "core.tiers",
     "update_prices": "core.catalogue.live",

@@ -2,6 +2,9 @@
 
 from lazybridge.agent import Agent as Agent
 from lazybridge.agent import AgentStream as AgentStream
+from lazybridge.batch_jobs import Batch as Batch
+from lazybridge.batch_jobs import abatch as abatch
+from lazybridge.batch_jobs import batch as batch
 from lazybridge.budget import Budget as Budget
 from lazybridge.cached import CachedModel as CachedModel
 from lazybridge.core.catalogue.live import update_prices as update_prices
@@ -14,6 +17,7 @@ from lazybridge.core.content import TextContent as TextContent
 from lazybridge.core.content import TokenLogprob as TokenLogprob
 from lazybridge.core.content import VideoContent as VideoContent
 from lazybridge.core.endpoints.embeddings import Embeddings as Embeddings
+from lazybridge.core.endpoints.files import UploadedFile as UploadedFile
 from lazybridge.core.endpoints.images import GeneratedImages as GeneratedImages
 from lazybridge.core.endpoints.speech import Speech as Speech
 from lazybridge.core.endpoints.transcription import Transcription as Transcription
@@ -55,6 +59,7 @@ from lazybridge.handles import AnthropicProvider as AnthropicProvider
 from lazybridge.handles import AzureOpenAiProvider as AzureOpenAiProvider
 from lazybridge.handles import BedrockProvider as BedrockProvider
 from lazybridge.handles import CerebrasProvider as CerebrasProvider
+from lazybridge.handles import CohereProvider as CohereProvider
 from lazybridge.handles import DeepSeekProvider as DeepSeekProvider
 from lazybridge.handles import FalProvider as FalProvider
 from lazybridge.handles import FireworksProvider as FireworksProvider

@@ -15,7 +15,8 @@ from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.errors.secrets import Secret
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.types import CompletionRequest, StreamChunk
-from lazybridge.endpoint_run import EndpointRun, with_endpoints
+from lazybridge.endpoint_call import with_endpoints
+from lazybridge.endpoint_run import EndpointRun
 from lazybridge.engine import LLMEngine
 from lazybridge.envelope import Envelope
 from lazybridge.estimate import Estimate, estimate, payload

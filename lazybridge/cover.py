@@ -16,6 +16,7 @@ from lazybridge.core.types import Adjustment, CompletionRequest
 from lazybridge.weighing import Weighed
 
 _ZERO = Decimal(0)
+_NO_CAP = Decimal("Infinity")
 # OpenAI's Responses API takes no smaller max_output_tokens (openai 3.54.0, read 2026-11-22), and less is no answer.
 _LEAST_OUTPUT = 16
 # What to propose in USD where nobody knows what a call costs.
@@ -62,6 +63,14 @@ def hold(own: Budget | None, cost: Decimal | None, what: str) -> Held | None:
         could = "nobody can say what it costs" if cost is None else f"this call could cost ${plain(cost)}"
         raise _facts(tightest, cost, f'{could}\nwrite Budget("{plain(max(enough, tightest.cap))}")')
     return Held(held)
+
+
+def spend(own: Budget | None, receipt: Receipt) -> None:
+    """Enter a cost that nothing was reserved for, into every budget that is in force: it is spent, whatever their caps."""
+    for budget in budgets_in_force(own):
+        reservation = budget.book.reserve(_NO_CAP, _ZERO)
+        if reservation is not None:
+            budget.book.settle(reservation, receipt.total)
 
 
 def cover(own: Budget | None, provider: BaseProvider, request: CompletionRequest) -> Cover | None:

@@ -8,7 +8,8 @@ from typing import Unpack
 
 from lazybridge.core.endpoints.embeddings import EmbeddingRequest, Embeddings, Purpose
 from lazybridge.core.wire.endpoints.embeddings import EmbeddingEndpoint
-from lazybridge.endpoint_run import CallOptions, EndpointRun, endpoint_run
+from lazybridge.endpoint_call import CallOptions, endpoint_run
+from lazybridge.endpoint_run import EndpointRun
 
 _EXAMPLE = 'embed("a text", model="text-embedding-3-small")'
 

@@ -3,45 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 import uuid
-from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import Any, TypeVar
 
-from lazybridge.budget import Budget, check_budget
 from lazybridge.core import pricing
 from lazybridge.core.endpoints import EndpointRequest, EndpointResponse
 from lazybridge.core.errors import (
-    ConfigurationError,
     LazyBridgeError,
     ProviderError,
-    UnsupportedFeatureError,
     from_exception,
 )
-from lazybridge.core.errors.secrets import Secret, credentials_of
+from lazybridge.core.errors.secrets import credentials_of
 from lazybridge.core.providers._endpoints import Endpoints
-from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.providers.costing import priced_profile
 from lazybridge.core.receipt import FREE, unknown
-from lazybridge.core.retry import Deadline, RetryPolicy
+from lazybridge.core.retry import Deadline
+from lazybridge.core.wire.endpoints import Endpoint
 from lazybridge.cover import Held, hold
-from lazybridge.engine import LLMEngine
 from lazybridge.envelope import Attempt, total_receipt, total_usage
 from lazybridge.run import MAY_HAVE_WORKED, NEVER_SENT, Policy, ledger_of
-from lazybridge.settings import refuse_misspelt
-
-if TYPE_CHECKING:
-    from lazybridge.ledger import Ledger
 
 Given = TypeVar("Given", bound=EndpointResponse)
+
+# What a vendor says before it has done anything.
+_DID_NOTHING = (429, 503, 529)
 
 
 class EndpointRun:
     """One call, which may take several requests; their attempts stand on the response, and on an error."""
+
+    _endpoint: Endpoint[Any, Any]  # of the attempt that is open
 
     def __init__(self, provider: Endpoints, policy: Policy, timeout: float | None) -> None:
         self.provider = provider
@@ -51,7 +45,6 @@ class EndpointRun:
         self._ledger = ledger_of(policy)
         self._run_id = uuid.uuid4().hex
         self._held: Held | None = None
-        self._booked = True
         self._retries_done = 0
 
     def ask(self, name: str, request: EndpointRequest, kind: type[Given]) -> Given:
@@ -88,9 +81,8 @@ class EndpointRun:
 
     def _begin(self, name: str, request: EndpointRequest) -> EndpointRequest:
         self.deadline.check()
-        endpoint = self.provider.endpoint_for(name)
+        endpoint = self._endpoint = self.provider.endpoint_for(name)
         model = self.provider._model_for(endpoint, request)
-        self._booked = not endpoint.free
         if not (endpoint.free or self.provider._free):
             self._held = hold(self.policy.budget, self._most(endpoint.most(request), model), model or name)
         self.attempts.append(Attempt(self.provider.registered_name(), model or None, started=time.time()))
@@ -125,7 +117,7 @@ class EndpointRun:
             secrets=credentials_of(self.provider, request.extra_headers),
         )
         attempt.status_code, attempt.error, attempt.request_id = error.status_code, error.kind, error.request_id
-        if error.status_code in MAY_HAVE_WORKED and not error.never_sent and not self.provider._free:
+        if error.status_code in MAY_HAVE_WORKED and not error.never_sent and self._costs():
             attempt.receipt = unknown(f"the call broke off ({error.kind}), before anything arrived")
         self._settle(attempt, attempt.model)
         left = self.deadline.left()
@@ -133,12 +125,17 @@ class EndpointRun:
             late = self.deadline.error()
             late.provider, late.model = error.provider, error.model
             raise self._with_attempts(late) from exc
-        wait = self.policy.retries.delay(error, self._retries_done)
+        again = self._endpoint.repeatable or error.never_sent or error.status_code in _DID_NOTHING
+        wait = self.policy.retries.delay(error, self._retries_done) if again else None
         if wait is None or (left is not None and wait >= left):
             raise self._with_attempts(error) from (exc if exc is not error else exc.__cause__)
         self._retries_done += 1
         attempt.wait_s = wait
         return wait
+
+    def _costs(self) -> bool:
+        """Whether an attempt that broke off can have cost anything."""
+        return not (self.provider._free or (self._endpoint.free and self._endpoint.repeatable))
 
     def _with_attempts(self, error: ProviderError) -> ProviderError:
         error.attempts = tuple(self.attempts)
@@ -148,7 +145,7 @@ class EndpointRun:
     def _abandon(self) -> None:
         attempt = self._closed()
         attempt.error = "cancelled"
-        if not self.provider._free:
+        if self._costs():
             attempt.receipt = unknown("the call was left before its end")
         self._settle(attempt, attempt.model)
 
@@ -161,84 +158,6 @@ class EndpointRun:
         if self._held is not None:
             self._held.settle(attempt.receipt)
             self._held = None
-        if self._ledger is not None and self._booked:
+        look = self._endpoint.free and attempt.receipt is FREE  # at a list or a batch: no expense
+        if self._ledger is not None and not look:
             self._ledger.add(attempt, agent=self.policy.name, asked=asked, run_id=self._run_id)
-
-
-class CallOptions(TypedDict, total=False):
-    """What every call of an endpoint may carry.
-
-    `provider` is a name, a class or a provider that is built; `api_key`, `base_url` and the rest from there on go to its class.
-    `timeout` is in seconds for the whole call, over its attempts and waits; `max_retries` more attempts follow a failed
-    one (2). `strict` raises where a parameter cannot be sent as asked.
-    """
-
-    provider: str | type[BaseProvider] | BaseProvider | None
-    timeout: float | None
-    max_retries: int
-    budget: Budget | None
-    ledger: Ledger | None
-    strict: bool
-    extra_body: Mapping[str, Any] | None
-    extra_headers: Mapping[str, str] | None
-    api_key: str | None
-    base_url: str | None
-    endpoint: str
-    api_version: str
-    vertexai: bool
-    project: str
-    location: str
-    credentials: Any
-
-
-_OF_THE_REQUEST = ("timeout", "strict", "extra_body", "extra_headers")
-_OF_THE_CALL = ("provider", "max_retries", "budget", "ledger")
-
-
-def endpoint_run(model: str | None, options: Mapping[str, Any], example: str) -> tuple[EndpointRun, dict[str, Any]]:
-    """The call that these words ask for, and what its request carries of them; `example` is a line to write.
-
-    Raises ConfigurationError where they name no provider, UnsupportedFeatureError where it has no endpoints.
-    """
-    provider = options.get("provider")
-    if model is None and provider is None:
-        raise ConfigurationError(f"neither a model nor a provider is named\nwrite {example}")
-    timeout, max_retries = options.get("timeout"), options.get("max_retries", 2)
-    if timeout is not None and not (isinstance(timeout, (int, float)) and timeout > 0):
-        raise ConfigurationError(f"timeout={timeout!r} is no time\ntimeout is in seconds, above 0; None is no limit")
-    if type(max_retries) is not int or max_retries < 0:
-        raise ConfigurationError(f"max_retries={max_retries!r} is no count\nmax_retries is a whole number, such as 2")
-    own = {name: value for name, value in options.items() if name not in (*_OF_THE_REQUEST, *_OF_THE_CALL)}
-    own = {name: value for name, value in own.items() if value is not None}
-    if isinstance(own.get("api_key"), str):
-        own["api_key"] = Secret(own["api_key"])
-    for name in own:
-        refuse_misspelt(name)
-    budget = check_budget(options.get("budget"))
-    chosen, model = LLMEngine.chosen(model, provider, None, own)
-    built = chosen if isinstance(chosen, BaseProvider) else _kept(chosen, tuple(sorted(own.items())), _seen(chosen))
-    policy = Policy(RetryPolicy(max_retries), False, 0, None, budget, options.get("ledger"))
-    given = {name: options[name] for name in _OF_THE_REQUEST if name in options}
-    return EndpointRun(with_endpoints(built, f"\nwrite {example}"), policy, timeout), {"model": model, **given}
-
-
-def with_endpoints(provider: BaseProvider, hint: str = "") -> Endpoints:
-    """The provider. Raises UnsupportedFeatureError where it has none of a vendor's further endpoints."""
-    if not isinstance(provider, Endpoints):
-        raise UnsupportedFeatureError(f"{type(provider).__name__} has conversations alone{hint}")
-    return provider
-
-
-def _seen(chosen: type[BaseProvider]) -> tuple[str | None, ...]:
-    """What a provider reads from the environment when it is built."""
-    more = (getattr(chosen, "key_variable", None), getattr(chosen, "url_variable", None))
-    names = [name for name in (*getattr(chosen, "other_key_variables", ()), *more) if name]
-    return tuple(Secret(os.environ[name]) if name in os.environ else None for name in names)
-
-
-@lru_cache(16)
-def _kept(
-    chosen: type[BaseProvider], options: tuple[tuple[str, Any], ...], seen: tuple[str | None, ...]
-) -> BaseProvider:
-    """One provider for all calls that name the same, so that they share its connections."""
-    return chosen(**dict(options))

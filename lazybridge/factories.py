@@ -39,6 +39,7 @@ class Factories:
     together = _factory("TogetherProvider")
     deepseek = _factory("DeepSeekProvider")
     fireworks = _factory("FireworksProvider")
+    cohere = _factory("CohereProvider")
     perplexity = _factory("PerplexityProvider")
     xai = _factory("XaiProvider")
     cerebras = _factory("CerebrasProvider")

@@ -65,6 +65,12 @@ class FireworksProvider(Model):
     provider_name = "fireworks"
 
 
+class CohereProvider(Model):
+    """Cohere, over its Compatibility API."""
+
+    provider_name = "cohere"
+
+
 class PerplexityProvider(Model):
     """Perplexity's Sonar."""
 

@@ -11,7 +11,8 @@ from lazybridge.core.content import Attachment, AudioContent, ContentBlock, Imag
 from lazybridge.core.endpoints.images import GeneratedImages, ImageRequest
 from lazybridge.core.endpoints.speech import Speech, SpeechRequest
 from lazybridge.core.endpoints.transcription import Timestamps, Transcription, TranscriptionRequest
-from lazybridge.endpoint_run import CallOptions, EndpointRun, endpoint_run
+from lazybridge.endpoint_call import CallOptions, endpoint_run
+from lazybridge.endpoint_run import EndpointRun
 
 _DRAW = 'generate_image("a red circle", model="gpt-image-2.5-flare")'
 _SAY = 'speak("hello", model="gpt-4o-mini-tts")'

@@ -31,10 +31,11 @@ _DEPLOYED = frozenset({"azure"})
 
 
 class Weighed:
-    """One request on the scales: `read` is its input, `most` the output that it may have, both in tokens."""
+    """One request on the scales: `read` is its input, `most` the output that it may have, both in tokens; `tier` is the
+    tier that serves it, where the request itself does not say so ("batch")."""
 
-    def __init__(self, provider: BaseProvider, request: CompletionRequest) -> None:
-        self.provider = provider
+    def __init__(self, provider: BaseProvider, request: CompletionRequest, tier: str | None = None) -> None:
+        self.provider, self._tier = provider, tier
         self.model = provider._resolve_model(request)
         self._profile = priced_profile(provider, self.model)
         self._hidden = None if provider._free and not computes(provider) else _hidden(provider, request, self.model)
@@ -107,6 +108,8 @@ class Weighed:
     def _tiers(self) -> list[str]:
         """The tiers that may serve it, the likely one last; none where the asked one has no price."""
         sold = self._profile.prices or {}
+        if self._tier is not None:
+            return [self._tier] if self._tier in sold else []
         asked = [str(tier) for name in _TIERS if (tier := self._set.get(name)) not in (*_ORDINARY, *_LEFT_OPEN)]
         if any(tier not in sold for tier in asked):
             return []

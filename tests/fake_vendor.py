@@ -1,5 +1,5 @@
 """A loopback server that speaks Chat Completions, Mistral's dialect of it (under `/mistral`), Responses, Messages and
-generateContent, and fails on request.
+generateContent, keeps Anthropic's files and Message Batches, and fails on request.
 
 It answers `Hello from the fake vendor.` in the wire of the path; OpenAI's image tool draws, and who is asked to speak does.
 `fail(...)` queues faults for the next requests.
@@ -49,6 +49,7 @@ class FakeVendor:
         self.connections = 0
         self.pieces: tuple[str, ...] = PIECES
         self.tool_call: dict[str, Any] | None = None
+        self.batches: dict[str, list[dict[str, Any]]] = {}
         self._faults: deque[Fault] = deque()
         self._stopping = threading.Event()
         owner = self
@@ -103,10 +104,43 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        self._send(200, ANSWERS[self.path.partition("?")[0].rsplit("/", 1)[-1]]({}), {})
+        """A list; a file; or a batch, which has ended when it is looked at, and its results, the last first."""
+        name = self.path.partition("?")[0].rsplit("/", 1)[-1]
+        if name in ANSWERS:
+            fault = self._heard(None)
+            return self._send(fault.status or 200, fault.body if fault.status else ANSWERS[name]({}), fault.headers)
+        _, _, _, kind, *rest = self.path.split("/") if "/batches/" in self.path else (None, None, None, "file")
+        if kind == "file":
+            return self._send(200, FILE, {})
+        requests = self.vendor.batches[rest[0]]
+        if len(rest) == 1:
+            return self._send(200, batch_body(rest[0], len(requests), ended=True), {})
+        found = []
+        for request in reversed(requests):
+            message = _messages(request["params"], self.vendor.pieces, None)[-1]
+            message["usage"]["service_tier"] = "batch"
+            found.append(
+                json.dumps({"custom_id": request["custom_id"], "result": {"type": "succeeded", "message": message}})
+            )
+        self._send(200, "\n".join(found).encode(), {"content-type": "application/x-jsonl"})
+
+    def do_DELETE(self) -> None:
+        self._send(200, {"id": FILE["id"], "type": "file_deleted"}, {})
+
+    def _heard(self, body: Any) -> Fault:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.vendor.requests.append({"path": self.path, "json": body, "headers": headers, "at": time.monotonic()})
+        return self.vendor.next_fault()
 
     def do_POST(self) -> None:
-        sent = self.rfile.read(int(self.headers["content-length"]))
+        sent = self.rfile.read(int(self.headers.get("content-length") or 0))
+        if self.path == "/v1/files":
+            return self._send(200, FILE, {})
+        if self.path == "/v1/messages/batches":
+            requests = json.loads(sent)["requests"]
+            id = f"msgbatch_{len(self.vendor.batches) + 1}"
+            self.vendor.batches[id] = requests
+            return self._send(200, batch_body(id, len(requests), ended=False), {})
         name, _, query = self.path.rsplit("/", 1)[-1].partition("?")
         if name in _MEDIA:
             return self._send(200, _MEDIA[name], {})
@@ -114,15 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
         if ":" in name:  # Google says in the URL what others say in the body
             model, _, name = name.partition(":")
             body["model"] = model
-        self.vendor.requests.append(
-            {
-                "path": self.path,
-                "json": body,
-                "headers": {k.lower(): v for k, v in self.headers.items()},
-                "at": time.monotonic(),
-            }
-        )
-        fault = self.vendor.next_fault()
+        fault = self._heard(body)
         if fault.hang:
             self.vendor.wait(fault.hang)
         if fault.drop:
@@ -204,6 +230,21 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError:
             self.close_connection = True
             self.vendor.hung_up.set()
+
+
+FILE = {
+    "id": "file_1", "type": "file", "filename": "report.pdf", "mime_type": "application/pdf", "size_bytes": 8,
+    "created_at": "2026-11-22T00:00:00Z", "downloadable": False,
+}  # fmt: skip
+
+
+def batch_body(id: str, count: int, ended: bool) -> dict[str, Any]:
+    """A Message Batch."""
+    return {
+        "id": id, "type": "message_batch", "processing_status": "ended" if ended else "in_progress",
+        "request_counts": {"processing": 0 if ended else count, "succeeded": count if ended else 0, "errored": 0, "canceled": 0, "expired": 0},
+        "created_at": "2026-11-22T00:00:00Z", "expires_at": "2026-11-23T00:00:00Z", "ended_at": "2026-11-22T00:09:00Z" if ended else None,
+    }  # fmt: skip
 
 
 def error_body(path: str, status: int) -> dict[str, Any]:

@@ -91,11 +91,18 @@ def takes(provider: SDKProvider, request: CompletionRequest) -> bool:
     return not call.adjustments
 
 
+# Endpoints that are of no use alone.
+_GROUPS = {
+    **dict.fromkeys(("upload", "file", "delete_file", "download"), "files"),
+    **dict.fromkeys(("batch_job", "batch_cancel", "batch_results"), "batch"),
+}
+
+
 def table() -> str:
     lines = [f"| provider | {' | '.join(REQUESTS)} | besides conversations | proven by |", "|---" * (len(REQUESTS) + 3) + "|"]  # fmt: skip
     for shown, name, provider in providers():
         cells = ["yes" if takes(provider, request) else "" for request in REQUESTS.values()]
-        offers = ", ".join(word.replace("_", " ") for word in provider.endpoints)
+        offers = ", ".join(sorted({_GROUPS.get(word, word).replace("_", " ") for word in provider.endpoints}))
         lines.append(f"| {shown} | {' | '.join(cells)} | {offers} | {', '.join(PROOFS[name])} |")
     return "\n".join(lines) + "\n"
 
@@ -116,6 +123,7 @@ PROOFS: Mapping[str, tuple[str, ...]] = {
     "fal": (RECORDED,),
     "bedrock": ("AWS's signing cases", "botocore's service model"),
     "vertex": ("recorded traffic of Anthropic",),
+    "cohere": ("Cohere's page", "llmock"),
     "moonshot": ("published recordings", "llmock"),
     "fireworks": ("published recordings", "llmock"),
     **dict.fromkeys(("compatible", "lmstudio", "vllm", "llamacpp"), ("llama.cpp's server",)),
@@ -134,15 +142,43 @@ ENDPOINT_APIS: Mapping[str, tuple[str, ...]] = {
 _OWN_SERVERS = "tests/endpoints/test_llama_server.py"
 ENDPOINT_TESTS: Mapping[tuple[str, str], str] = {
     ("fal", "images"): "tests/endpoints/test_fal_images.py",
+    **{
+        (name, endpoint): "tests/endpoints/test_hosted.py"
+        for name in (
+            "openrouter",
+            "deepseek",
+            "cerebras",
+            "huggingface",
+            "xai",
+            "moonshot",
+            "together",
+            "fireworks",
+            "cohere",
+            "azure",
+            "groq",
+        )
+        for endpoint in ("models", "embeddings")
+    },
+    **{
+        (name, endpoint): "tests/endpoints/test_files.py"
+        for name in ("openai", "anthropic", "groq", "mistral")
+        for endpoint in ("upload", "file", "delete_file", "download")
+    },
+    **{
+        (name, endpoint): f"tests/endpoints/test_batch{'_calls' if name == 'groq' else 'es'}.py"
+        for name in ("openai", "anthropic", "groq", "mistral", "google")
+        for endpoint in ("batch", "batch_job", "batch_cancel", "batch_results")
+    },
     ("groq", "speech"): "tests/endpoints/test_speech.py",
     **{
         (name, endpoint): _OWN_SERVERS
-        for name in ("compatible", "lmstudio", "vllm", "llamacpp")
+        for name in ("compatible", "lmstudio", "vllm", "llamacpp", "ollama", "litellm")
         for endpoint in ("embeddings", "models")
     },
 }
 # The tests behind a proof that is no recorded traffic.
 TESTS: Mapping[str, str] = {
+    "Cohere's page": "tests/providers/test_cohere.py",
     "aimock": "tests/providers/test_aimock.py",
     "llmock": "tests/providers/test_llmock.py",
     "AWS's signing cases": "tests/providers/test_cloud.py",

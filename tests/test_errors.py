@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import pickle
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -105,6 +106,16 @@ def test_the_prose_of_a_message_decides_nothing(vendor: FakeVendor) -> None:
 def test_transport_failures_are_told_by_their_class(exc: Exception, expected: str) -> None:
     error = from_exception(exc, provider="p")
     assert (error.kind, error.retryable, error.status_code) == (expected, True, None)
+
+
+@pytest.mark.parametrize("garbled", [b'{"choices": [{"del', b'{"text": "caf\xc3"}'])
+def test_what_cannot_be_read_was_cut_off(garbled: bytes) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011  # json's and codecs' own
+        json.loads(garbled.decode())
+    error = from_exception(caught.value, provider="p")
+    assert isinstance(error, StreamTruncated)
+    assert error.retryable
+    assert str(error).startswith("p: what arrived cannot be read: ")
 
 
 def test_an_error_event_inside_a_stream_keeps_its_kind(vendor: FakeVendor) -> None:

@@ -51,6 +51,7 @@ BUILT_IN_RULES: tuple[Rule, ...] = (
     ("startswith", "sonar", "perplexity"),
     ("startswith", "glm-", "zai"),
     *(("startswith", f"{name}-", "moonshot") for name in ("kimi", "moonshot")),
+    *(("startswith", name, "cohere") for name in ("command", "embed-v4")),
 )
 
 

@@ -35,7 +35,8 @@ _BUILT_IN: dict[str, tuple[str, str]] = {
         for name, written in (
             ("openrouter", "OpenRouter"), ("deepseek", "DeepSeek"), ("xai", "XAI"), ("together", "Together"),
             ("cerebras", "Cerebras"), ("perplexity", "Perplexity"), ("huggingface", "HuggingFace"), ("zai", "ZAI"),
-            ("fireworks", "Fireworks"), ("moonshot", "Moonshot"), ("ollama", "Ollama"), ("lmstudio", "LMStudio"), ("vllm", "VLLM"), ("llamacpp", "LlamaCpp"), ("litellm", "LiteLLM"),
+            ("fireworks", "Fireworks"), ("moonshot", "Moonshot"), ("cohere", "Cohere"), ("ollama", "Ollama"), ("lmstudio", "LMStudio"),
+            ("vllm", "VLLM"), ("llamacpp", "LlamaCpp"), ("litellm", "LiteLLM"),
         )
     },
 }  # fmt: skip
@@ -169,11 +170,6 @@ def served_as(model: str) -> list[str]:
 def _way_out(model: str, known: Iterable[str]) -> str:
     if served := served_as(model):
         return " by itself; name who serves it\n" + ", or ".join(f'Agent("{id}")' for id in served[:4])
-    if sold := [row.vendor for row in catalogue.sellers(model)]:
-        return (
-            f": lazybridge has no provider for {' or '.join(sold)}, who serves it\n"
-            f'over an OpenAI-compatible API: Agent("{model}", provider="compatible", base_url="...")'
-        )
     return (
         f"{near(model, known)}\n"
         f'name the provider to send any id: Agent("{model}", provider="openai"), or "openai/{model}"'

@@ -14,10 +14,11 @@ from google.oauth2.credentials import Credentials
 from lazybridge.core import registry
 from lazybridge.core.providers._endpoints import Endpoints
 from tests.endpoints.media_vendor import MediaVendor
+from tests.endpoints.vendor import Vendor
 
 CONFORMANCE = Path(__file__).parents[3] / "shared" / "conformance"
 _SUFFIX = {"openai": "/v1", "azure_openai": "/v1"}
-_PROVIDERS = {"azure_openai": "openai", "vertex": "google"}
+_PROVIDERS = {"azure_openai": "azure", "vertex": "google"}
 
 
 def recorded(api: str, kind: str) -> list[Any]:
@@ -54,6 +55,8 @@ class Replay:
         if vendor == "vertex":
             credentials = Credentials(token="ya29.test-token-1")  # type: ignore[no-untyped-call]
             options = {"vertexai": True, "project": "p", "location": "l", "credentials": credentials, **options}
+        if "/deployments/" in record["url"]:
+            options = {"api_version": record["url"].partition("api-version=")[2], **options}
         cls = registry.provider_class(_PROVIDERS.get(vendor, vendor))
         made = cls(api_key=None if vendor == "vertex" else "test-key-1", base_url=url, **options)
         assert isinstance(made, Endpoints)
@@ -83,5 +86,12 @@ def replay() -> Iterator[Replay]:
 @pytest.fixture
 def media_vendor() -> Iterator[MediaVendor]:
     made = MediaVendor()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def loopback() -> Iterator[Vendor]:
+    made = Vendor()
     yield made
     made.close()

@@ -27,6 +27,7 @@ EXTENSIONS: dict[str, str] = {
     "usage": "https://openrouter.ai/docs/use-cases/usage-accounting",
     "messages[].reasoning_content": "https://api-docs.deepseek.com/guides/thinking_mode",
     "messages[].reasoning_details": "https://openrouter.ai/docs/use-cases/reasoning-tokens",
+    "response_format.schema": "https://docs.cohere.com/docs/compatibility-api",
     "messages[].reasoning": "https://inference-docs.cerebras.ai/capabilities/reasoning; requests recorded of Ollama",
 }
 
@@ -84,9 +85,15 @@ def written(name: str) -> dict[str, Any]:
 
 def without_extensions(body: Mapping[str, Any]) -> dict[str, Any]:
     """A body as OpenAI's own types know it."""
-    inside = tuple(path.removeprefix("messages[].") for path in EXTENSIONS if path.startswith("messages[]."))
-    messages = [{key: value for key, value in message.items() if key not in inside} for message in body["messages"]]
-    return {**{key: value for key, value in body.items() if key not in EXTENSIONS}, "messages": messages}
+    found = {key: value for key, value in body.items() if key not in EXTENSIONS}
+    found["messages"] = [_without(message, "messages[].") for message in body["messages"]]
+    if "response_format" in body:
+        found["response_format"] = _without(body["response_format"], "response_format.")
+    return found
+
+
+def _without(inner: Mapping[str, Any], path: str) -> dict[str, Any]:
+    return {key: value for key, value in inner.items() if f"{path}{key}" not in EXTENSIONS}
 
 
 def main() -> None:

@@ -53,6 +53,7 @@ def test_every_extension_has_a_source_and_is_used() -> None:
     for name in NAMES:
         for case in written(name).values():
             used |= case["body"].keys() & EXTENSIONS.keys()
+            used |= {f"response_format.{key}" for key in case["body"].get("response_format", ())} & EXTENSIONS.keys()
             used |= {f"messages[].{key}" for message in case["body"]["messages"] for key in message} & EXTENSIONS.keys()
     assert used == EXTENSIONS.keys()
     assert all(source.startswith("https://") for source in EXTENSIONS.values())

@@ -20,9 +20,8 @@ _AUTHENTICATION_CLASSES = frozenset({"DefaultCredentialsError", "RefreshError", 
 _CONNECTION_CLASSES = frozenset({"gaierror", "herror", "SSLError", "URLError", "APIConnectionError", "TransportError"})
 _CONNECTION_ERRNOS = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
 # Failures before a byte of the request was on the wire.
-_UNSENT_CLASSES = frozenset(
-    {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "ConnectionRefusedError", "gaierror"}
-)
+_UNSENT_CLASSES = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "ConnectionRefusedError", "gaierror"})  # fmt: skip
+_GARBLED = (json.JSONDecodeError, UnicodeDecodeError)  # what the SDKs raise for an event that arrived in pieces
 _REQUEST_ID_HEADERS = ("x-fal-request-id", "x-request-id", "request-id", "mistral-correlation-id", "x-amzn-requestid")
 _TRANSPORT_MODULES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "requests", "urllib3"})
 
@@ -50,6 +49,7 @@ def from_exception(
     aws = headers.get("x-amzn-errortype", "").partition(":")[0] or None
     words = [word for word in (*_words_of(body), getattr(exc, "code", None), aws) if isinstance(word, str)]
     message = _text(body.get("message")) or str(exc) or type(exc).__name__
+    message = f"what arrived cannot be read: {message}" if isinstance(exc, _GARBLED) else message
     kind = _kind(exc, status, words, message)
     found = (*secrets_of(exc), *known)
     error = _CLASSES[kind](
@@ -69,13 +69,13 @@ def from_exception(
     return error
 
 
-def error_in_body(error: object, *, provider: str, model: str | None = None) -> ProviderError:
-    """The neutral error for an `error` object that a vendor sent inside a 200 answer or stream."""
+def error_in_body(error: Any, *, provider: str, model: str | None = None, status: int | None = None) -> ProviderError:
+    """The neutral error for an `error` that a vendor sent inside a 200 answer or stream; `status` is the HTTP status it names."""
     body: Mapping[str, Any] = error if isinstance(error, Mapping) else {"message": error}
     words = [word for word in _words_of(body) if isinstance(word, str)]
     message = _text(body.get("message")) or "the vendor sent an error without a message"
-    kind = _kind(None, None, words, message)
-    made = _CLASSES[kind](scrub(message, ()), provider=provider, model=model, code=words[0] if words else None)
+    kind, code = _kind(None, status, words, message), words[0] if words else None
+    made = _CLASSES[kind](scrub(message, ()), provider=provider, model=model, status_code=status, code=code)
     made.retryable = made.retryable or not FAILED_GENERATIONS.isdisjoint(words)
     made.partial_text = scrub(_text(body.get("failed_generation")), ())
     return made
@@ -152,6 +152,8 @@ def _kind_of_class(exc: BaseException) -> ErrorKind | None:
     if "ClientConnectionError" in below:
         return "timeout" if "ServerTimeoutError" in below else "connection"
     names = [cls.__name__ for cls in type(exc).__mro__]
+    if isinstance(exc, _GARBLED):
+        return "truncated"
     if isinstance(exc, TimeoutError) or _TIMEOUT_CLASSES.intersection(names):
         return "timeout"
     if _AUTHENTICATION_CLASSES.intersection(names):
@@ -160,9 +162,8 @@ def _kind_of_class(exc: BaseException) -> ErrorKind | None:
         return "connection"
     if isinstance(exc, OSError) and exc.errno in _CONNECTION_ERRNOS:
         return "connection"
-    if type(exc).__module__.split(".")[0] in _TRANSPORT_MODULES and not {"HTTPStatusError", "HTTPError"}.intersection(
-        names[:1]
-    ):
+    refused = names[0] in ("HTTPStatusError", "HTTPError")
+    if type(exc).__module__.split(".")[0] in _TRANSPORT_MODULES and not refused:
         return "connection"
     return None
 

@@ -81,12 +81,13 @@ class ProviderError(LazyBridgeError):
     `kind` is one word of `ErrorKind`; `status_code` is the HTTP status or None; `retry_after` is in seconds, as
     the vendor sent it; `retryable` says whether the same request may succeed later; `code` is the vendor's own
     machine-readable word; `never_sent` says that no connection was made, so that nothing can have been charged; `usage`
-    is what the vendor counted for a request that failed all the same.
+    is what the vendor counted for a request that failed all the same; `batch_id` is the batch that it is about.
     """
 
     kind: ErrorKind = "server"
     never_sent: bool = False
     usage: UsageStats | None = None
+    batch_id: str | None = None
     retryable_by_default: ClassVar[bool] = False
 
     def __init__(
@@ -206,7 +207,8 @@ class ProviderTimeoutError(ProviderError):
 
 
 class StreamTruncated(ProviderError):
-    """A stream ended without the vendor's terminal event: what arrived is in `partial_text`, not an answer."""
+    """A stream ended without the vendor's terminal event, or with one that cannot be read: what arrived is in
+    `partial_text`, not an answer."""
 
     kind = "truncated"
     retryable_by_default = True

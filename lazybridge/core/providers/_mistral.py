@@ -40,9 +40,10 @@ class _Built:
         config = self.sdk.sdk_configuration
         security = config.security() if callable(config.security) else config.security
         credentials, _ = get_security(get_security_from_env(security, Security))
-        headers = {"accept": accept, "user-agent": config.user_agent, **credentials, **options.get("headers", {})}
+        named = {"accept": accept, "user-agent": config.user_agent, **credentials, **options.get("headers", {})}
+        headers = {name.lower(): value for name, value in named.items()}  # the caller's, in whatever case, come last
         if sent.get("files"):  # a form: the HTTP client writes its own boundary into the header
-            headers.pop("Content-Type", None)
+            headers.pop("content-type", None)
         request: httpx2.Request = self.http.build_request(
             verb,
             config.get_server_details()[0] + path,

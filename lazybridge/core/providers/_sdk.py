@@ -15,7 +15,8 @@ from lazybridge.core import catalogue, pricing
 from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.closing import AsyncClosed
 from lazybridge.core.errors import ServerError
-from lazybridge.core.providers._endpoints import Endpoints, parsed
+from lazybridge.core.providers._endpoints import parsed
+from lazybridge.core.providers._files import Files
 from lazybridge.core.providers._reading import adrain, cut_off, drain, end_of
 from lazybridge.core.providers.adjusting import announce
 from lazybridge.core.providers.costing import receipt_for
@@ -24,7 +25,7 @@ from lazybridge.core.usage import watch
 from lazybridge.core.wire import Accumulator, SDKCall, Wire
 
 
-class SDKProvider(Endpoints):
+class SDKProvider(Files):
     """A provider over an SDK of the usual shape: `client.post(path, body=…, cast_to=…)`.
 
     A subclass is data and two small functions: which SDK, which variables, which wire, how to make the clients.

@@ -10,6 +10,9 @@ from lazybridge.core.providers._anthropic_sdk import AnthropicSDK
 from lazybridge.core.providers._clients import async_http_client, http_client
 from lazybridge.core.types import CompletionRequest, NativeTool
 from lazybridge.core.wire import Wire
+from lazybridge.core.wire.endpoints.batch_dialects import AnthropicBatches
+from lazybridge.core.wire.endpoints.batches import batch_endpoints
+from lazybridge.core.wire.endpoints.files import file_endpoints
 from lazybridge.core.wire.endpoints.models import ModelListEndpoint
 from lazybridge.core.wire.endpoints.tokens import TokenCountEndpoint
 from lazybridge.core.wire.messages import NATIVE_TOOLS, MessagesWire
@@ -54,6 +57,8 @@ class AnthropicProvider(AnthropicSDK):
     endpoints = {
         "models": ModelListEndpoint(path="/v1/models", page=(("limit", 1000),)),
         "token_count": TokenCountEndpoint(path="/v1/messages/count_tokens", wire=MessagesWire(), sent=_COUNTED),
+        **file_endpoints("/v1/files"),
+        **batch_endpoints(AnthropicBatches()),
     }
 
     def _has_credentials(self) -> bool:

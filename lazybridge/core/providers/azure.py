@@ -9,6 +9,7 @@ from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.providers._clients import async_http_client, http_client
 from lazybridge.core.providers.openai_compatible import OpenAICompatibleProvider, nobodys, openais_headers_left_out
 from lazybridge.core.wire.chat import ChatWire
+from lazybridge.core.wire.endpoints.embeddings import OpenAIEmbeddings
 
 
 class AzureProvider(OpenAICompatibleProvider):
@@ -26,6 +27,7 @@ class AzureProvider(OpenAICompatibleProvider):
     apis = ("responses", "chat")
     needs_key = True
     dialect = ChatWire()
+    endpoints = {"embeddings": OpenAIEmbeddings()}
 
     def _init_client(self, *, endpoint: str | None = None, api_version: str | None = None, **kwargs: Any) -> None:
         self.endpoint = (endpoint or os.environ.get(self.endpoint_variable) or "").rstrip("/")

@@ -13,6 +13,8 @@ from lazybridge.core.providers._sdk import SDKProvider
 from lazybridge.core.types import CompletionRequest, CompletionResponse, NativeTool
 from lazybridge.core.wire import SDKCall, Wire
 from lazybridge.core.wire.endpoints import Endpoint
+from lazybridge.core.wire.endpoints.batch_dialects import GeminiBatches
+from lazybridge.core.wire.endpoints.batches import batch_endpoints
 from lazybridge.core.wire.endpoints.embeddings import GeminiEmbeddings
 from lazybridge.core.wire.endpoints.images import GeminiImages
 from lazybridge.core.wire.endpoints.models import GeminiModelList
@@ -37,6 +39,7 @@ _ENDPOINTS: dict[str, Endpoint[Any, Any]] = {
     "models": GeminiModelList(),
     "speech": GeminiSpeech(default_model=_SPEAKS),
     "token_count": GeminiTokenCount(wire=GeminiWire(), sent=_COUNTED),
+    **batch_endpoints(GeminiBatches()),
 }
 _VERTEX_ENDPOINTS: dict[str, Endpoint[Any, Any]] = {
     "embeddings": GeminiEmbeddings(vertex=True, default_model="gemini-embedding-001"),

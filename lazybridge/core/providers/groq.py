@@ -10,6 +10,8 @@ from lazybridge.core.providers._sdk import SDKProvider
 from lazybridge.core.types import CompletionRequest
 from lazybridge.core.wire import Wire
 from lazybridge.core.wire.chat import ChatWire
+from lazybridge.core.wire.endpoints.batches import OpenAIBatches, batch_endpoints
+from lazybridge.core.wire.endpoints.files import file_endpoints
 from lazybridge.core.wire.endpoints.models import ModelListEndpoint
 from lazybridge.core.wire.endpoints.speech import OpenAISpeech
 from lazybridge.core.wire.endpoints.transcription import TranscriptionEndpoint
@@ -63,12 +65,16 @@ class GroqProvider(SDKProvider):
         "openai/gpt-oss-20b": ["openai/gpt-oss-120b"],
     }
 
-    # groq 1.7.0 `types/audio/`; the default is its own: read 2026-11-22.
+    # groq 1.7.0 `types/audio/` (the default is its own) and `types/batch_create_params.py`, read 2026-11-22.
     endpoints = {
         "models": ModelListEndpoint(path="/openai/v1/models"),
         "speech": OpenAISpeech(path="/openai/v1/audio/speech", accept="audio/wav", instructions=False),
         "transcription": TranscriptionEndpoint(
             path="/openai/v1/audio/transcriptions", default_model="whisper-large-v3-turbo"
+        ),
+        **file_endpoints("/openai/v1/files", "batch", "application/octet-stream"),
+        **batch_endpoints(
+            OpenAIBatches(vendor="groq", path="/openai/v1/batches", wires=(("/v1/chat/completions", WIRE),))
         ),
     }
 

@@ -9,7 +9,9 @@ from lazybridge.core.providers._openai_sdk import OverOpenAI
 from lazybridge.core.types import CompletionRequest, NativeTool
 from lazybridge.core.wire import Wire
 from lazybridge.core.wire.chat import ChatWire
+from lazybridge.core.wire.endpoints.batches import OpenAIBatches, batch_endpoints
 from lazybridge.core.wire.endpoints.embeddings import OpenAIEmbeddings
+from lazybridge.core.wire.endpoints.files import file_endpoints
 from lazybridge.core.wire.endpoints.images import OpenAIImages
 from lazybridge.core.wire.endpoints.models import ModelListEndpoint
 from lazybridge.core.wire.endpoints.speech import OpenAISpeech
@@ -22,6 +24,12 @@ _COUNTED = frozenset({"model", "input", "instructions", "tools", "tool_choice", 
 # A recorded request; without a way to cut the recording it may not last longer than 30 seconds: openai 3.54.0
 # `types/audio/transcription_create_params.py`, read 2026-11-22.
 _DIARIZED = (("chunking_strategy", "auto"), ("response_format", "diarized_json"))
+
+
+# openai 3.54.0 `types/batch_create_params.py`: the conversations that a batch may hold, read 2026-11-22.
+_BATCHES = OpenAIBatches(
+    vendor="openai", wires=(("/v1/responses", ResponsesWire()), ("/v1/chat/completions", ChatWire()))
+)
 
 
 class OpenAIProvider(OverOpenAI):
@@ -59,6 +67,8 @@ class OpenAIProvider(OverOpenAI):
         "speech": OpenAISpeech(default_model="gpt-4o-mini-tts", default_voice="alloy"),
         "token_count": TokenCountEndpoint(path="/responses/input_tokens", wire=ResponsesWire(), sent=_COUNTED),
         "transcription": TranscriptionEndpoint(default_model="gpt-4o-transcribe", diarized=_DIARIZED),
+        **file_endpoints(purpose="user_data"),
+        **batch_endpoints(_BATCHES),
     }
 
     def _wire(self, request: CompletionRequest) -> Wire:

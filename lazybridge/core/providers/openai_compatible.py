@@ -15,6 +15,7 @@ from lazybridge.core.providers._openai_sdk import OverOpenAI, custom_header_name
 from lazybridge.core.types import CompletionRequest, CompletionResponse
 from lazybridge.core.wire import SDKCall, Wire
 from lazybridge.core.wire.chat import ChatWire
+from lazybridge.core.wire.endpoints import Endpoint
 from lazybridge.core.wire.endpoints.embeddings import OpenAIEmbeddings
 from lazybridge.core.wire.endpoints.models import ModelListEndpoint
 from lazybridge.core.wire.responses import ResponsesWire
@@ -24,8 +25,8 @@ class OpenAICompatibleProvider(OverOpenAI):
     """Any server that speaks Chat Completions: `Agent("compatible/model", base_url="http://127.0.0.1:8080/v1")`.
 
     A vendor is a subclass with these attributes: its `name`, `url`, the variables of its key and base URL, and its
-    `dialect` (and `responses`, where `apis` has them). `needs_key` is whether it answers nobody without one. With `_free` a call costs 0.0, but at
-    `priced_hosts`. `cost_header` is the header of an answer that says what it cost, in USD.
+    `dialect` (and `responses`, where `apis` has them). `needs_key` is whether it answers nobody without one: such a vendor
+    says which `endpoints` it has, a server of one's own has both. With `_free` a call costs 0.0, but at `priced_hosts`. `cost_header` is the header of an answer that says what it cost, in USD.
     """
 
     name = "compatible"
@@ -38,7 +39,7 @@ class OpenAICompatibleProvider(OverOpenAI):
     responses: ClassVar[ResponsesWire] = ResponsesWire(vendor="compatible")
     cost_header: ClassVar[str] = ""
     priced_hosts: ClassVar[tuple[str, ...]] = ()
-    endpoints = {"embeddings": OpenAIEmbeddings(), "models": ModelListEndpoint()}
+    endpoints: Mapping[str, Endpoint[Any, Any]] = {"embeddings": OpenAIEmbeddings(), "models": ModelListEndpoint()}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         cls.name = cls.registered_name()

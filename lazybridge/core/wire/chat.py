@@ -36,8 +36,8 @@ class ChatWire:
 
     `max_tokens_field`, `seed_field`, `system_role` and `any_tool` are the vendor's words; `stream_usage` asks for usage in
     a stream; `reasoning_effort` says whether the API has that parameter, and `efforts` which words it knows. `schema_mode`
-    is how it takes an output schema: "json_schema", "json_object", or "prompt" for JSON mode with the schema in the system
-    prompt; `schema_beside_tools` whether it does so beside tools. `forced_choice` says whether a tool may be required.
+    is how it takes an output schema: "json_schema", "object_schema" (JSON mode with the schema beside it), "json_object",
+    or "prompt" for JSON mode with the schema in the system prompt; `schema_beside_tools` whether it does so beside tools. `forced_choice` says whether a tool may be required.
     `thinking_switch` is the object that turns thinking on and off, by type ("thinking") or with effort and budget
     ("reasoning"). `thinking_effort` is the effort that `thinking=True` stands for, where it is shown by that;
     `reasoning_format` is the word that asks for thinking apart from the text. `reasoning_fields` are the fields of an
@@ -148,6 +148,8 @@ class ChatWire:
         return {"service_tier": request.service_tier}
 
     def _response_format(self, output: OutputSchema, adjust: Adjuster) -> dict[str, Any]:
+        if self.schema_mode == "object_schema":
+            return {"type": "json_object", "schema": plain(output.schema)}
         if self.schema_mode == "json_object":
             adjust.add("output_schema", "this API takes no schema; JSON was asked for and is checked here")
             return {"type": "json_object"}

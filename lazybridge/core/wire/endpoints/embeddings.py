@@ -13,7 +13,7 @@ from lazybridge.core.endpoints.embeddings import EmbeddingRequest, Embeddings, P
 from lazybridge.core.errors import ServerError
 from lazybridge.core.types import Adjustment
 from lazybridge.core.usage import UsageStats
-from lazybridge.core.wire import number
+from lazybridge.core.wire import number, reported_cost
 from lazybridge.core.wire.endpoints import Endpoint, HTTPCall, listed, with_extra
 from lazybridge.core.wire.endpoints.gemini import resource
 
@@ -81,11 +81,12 @@ class OpenAIEmbeddings(EmbeddingEndpoint):
             )
         ordered = [item for _, item in sorted(zip(places, items, strict=True), key=lambda pair: pair[0])]
         usage = raw.get("usage")
-        tokens = number(usage, "prompt_tokens", "total_tokens") if isinstance(usage, Mapping) else None
+        said = usage if isinstance(usage, Mapping) else {}
+        tokens = number(said, "prompt_tokens", "total_tokens")
         return Embeddings(
             vectors=[_floats(item.get("embedding")) for item in ordered],
             model=raw.get("model") or None,
-            usage=UsageStats(tokens, None if tokens is None else 0),
+            usage=UsageStats(tokens, None if tokens is None else 0, reported_cost_usd=reported_cost(said)),
         )
 
 

@@ -1,0 +1,101 @@
+"""What the words of an endpoint's function ask for: who is called, and what goes along."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from lazybridge.budget import Budget, check_budget
+from lazybridge.core.errors import ConfigurationError, UnsupportedFeatureError
+from lazybridge.core.errors.secrets import Secret
+from lazybridge.core.providers._endpoints import Endpoints
+from lazybridge.core.providers.base import BaseProvider
+from lazybridge.core.retry import RetryPolicy
+from lazybridge.endpoint_run import EndpointRun
+from lazybridge.engine import LLMEngine
+from lazybridge.run import Policy
+from lazybridge.settings import refuse_misspelt
+
+if TYPE_CHECKING:
+    from lazybridge.ledger import Ledger
+
+
+class CallOptions(TypedDict, total=False):
+    """What every call of an endpoint may carry.
+
+    `provider` is a name, a class or a provider that is built; `api_key`, `base_url` and the rest from there on go to its class.
+    `timeout` is in seconds for the whole call, over its attempts and waits; `max_retries` more attempts follow a failed
+    one (2). `strict` raises where a parameter cannot be sent as asked.
+    """
+
+    provider: str | type[BaseProvider] | BaseProvider | None
+    timeout: float | None
+    max_retries: int
+    budget: Budget | None
+    ledger: Ledger | None
+    strict: bool
+    extra_body: Mapping[str, Any] | None
+    extra_headers: Mapping[str, str] | None
+    api_key: str | None
+    base_url: str | None
+    endpoint: str
+    api_version: str
+    vertexai: bool
+    project: str
+    location: str
+    credentials: Any
+
+
+_OF_THE_REQUEST = ("timeout", "strict", "extra_body", "extra_headers")
+_OF_THE_CALL = ("provider", "max_retries", "budget", "ledger")
+
+
+def endpoint_run(model: str | None, options: Mapping[str, Any], example: str) -> tuple[EndpointRun, dict[str, Any]]:
+    """The call that these words ask for, and what its request carries of them; `example` is a line to write.
+
+    Raises ConfigurationError where they name no provider, UnsupportedFeatureError where it has no endpoints.
+    """
+    provider = options.get("provider")
+    if model is None and provider is None:
+        raise ConfigurationError(f"neither a model nor a provider is named\nwrite {example}")
+    timeout, max_retries = options.get("timeout"), options.get("max_retries", 2)
+    if timeout is not None and not (isinstance(timeout, (int, float)) and timeout > 0):
+        raise ConfigurationError(f"timeout={timeout!r} is no time\ntimeout is in seconds, above 0; None is no limit")
+    if type(max_retries) is not int or max_retries < 0:
+        raise ConfigurationError(f"max_retries={max_retries!r} is no count\nmax_retries is a whole number, such as 2")
+    own = {name: value for name, value in options.items() if name not in (*_OF_THE_REQUEST, *_OF_THE_CALL)}
+    own = {name: value for name, value in own.items() if value is not None}
+    if isinstance(own.get("api_key"), str):
+        own["api_key"] = Secret(own["api_key"])
+    for name in own:
+        refuse_misspelt(name)
+    budget = check_budget(options.get("budget"))
+    chosen, model = LLMEngine.chosen(model, provider, None, own)
+    built = chosen if isinstance(chosen, BaseProvider) else _kept(chosen, tuple(sorted(own.items())), _seen(chosen))
+    policy = Policy(RetryPolicy(max_retries), False, 0, None, budget, options.get("ledger"))
+    given = {name: options[name] for name in _OF_THE_REQUEST if name in options}
+    return EndpointRun(with_endpoints(built, f"\nwrite {example}"), policy, timeout), {"model": model, **given}
+
+
+def with_endpoints(provider: BaseProvider, hint: str = "") -> Endpoints:
+    """The provider. Raises UnsupportedFeatureError where it has none of a vendor's further endpoints."""
+    if not isinstance(provider, Endpoints):
+        raise UnsupportedFeatureError(f"{type(provider).__name__} has conversations alone{hint}")
+    return provider
+
+
+def _seen(chosen: type[BaseProvider]) -> tuple[str | None, ...]:
+    """What a provider reads from the environment when it is built."""
+    more = (getattr(chosen, "key_variable", None), getattr(chosen, "url_variable", None))
+    names = [name for name in (*getattr(chosen, "other_key_variables", ()), *more) if name]
+    return tuple(Secret(os.environ[name]) if name in os.environ else None for name in names)
+
+
+@lru_cache(16)
+def _kept(
+    chosen: type[BaseProvider], options: tuple[tuple[str, Any], ...], seen: tuple[str | None, ...]
+) -> BaseProvider:
+    """One provider for all calls that name the same, so that they share its connections."""
+    return chosen(**dict(options))
