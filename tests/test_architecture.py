@@ -14,6 +14,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 LEVELS = (
     ("cli",),
     ("agent", "batch_jobs", "embeddings", "media"),
+    ("token_count",),
     ("endpoint_call",),
     ("endpoint_run",),
     ("engine",),
