@@ -1,0 +1,63 @@
+"""What a backend is, and what it cannot do."""
+
+from __future__ import annotations
+
+import importlib.util
+from abc import ABC
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from lazybridge.core.errors import ConfigurationError
+from lazybridge.core.providers.local import metadata
+from lazybridge.core.providers.local.options import LocalOptions
+
+
+class Backend(ABC):  # what is abstract is in Engine
+    """The facts of one backend, on the class."""
+
+    backend: ClassVar[str]
+    title: ClassVar[str]
+    packages: ClassVar[tuple[str, ...]]
+    extra: ClassVar[str]
+    one_at_a_time: ClassVar[bool] = True
+    constrained: ClassVar[bool] = True
+    """Whether it holds an answer to a JSON schema while the model writes."""
+    refused_options: ClassVar[frozenset[str]] = frozenset()
+    """The fields of LocalOptions that it cannot take."""
+    left_out: ClassVar[Mapping[str, str]] = {}
+    """The settings of a request that it cannot take, and why."""
+    cache_width: ClassVar[int] = 4
+    """The bytes of a number in its cache of keys and values."""
+
+    @classmethod
+    def check(cls, options: LocalOptions) -> None:
+        """Raises ConfigurationError for a missing package and for options that this backend does not take."""
+        for package in cls.packages:
+            if importlib.util.find_spec(package) is None:
+                raise ConfigurationError(
+                    f'the package {package} is not installed\npip install "lazybridge[{cls.extra}]"'
+                )
+        default = LocalOptions()
+        for name in sorted(cls.refused_options):
+            value = getattr(options, name)
+            if value != getattr(default, name):
+                raise ConfigurationError(
+                    f'the backend {cls.backend!r} does not take {name}={value!r}\nLocalProvider(backend="llamacpp") does'
+                )
+
+    @classmethod
+    def threads(cls, options: LocalOptions) -> int:
+        """How many CPU threads it takes."""
+        return options.threads or 1
+
+    @classmethod
+    def estimated_bytes(cls, path: Path, options: LocalOptions) -> int:
+        """About how much memory a model will take: its file, and what one full context needs for each parallel request."""
+        try:
+            cache = metadata.cache_bytes(
+                metadata.read(path), options.context_tokens * options.parallel, cls.cache_width
+            )
+        except ValueError:  # loading says what is wrong with it
+            cache = None
+        return path.stat().st_size + (cache or 0)
