@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from abc import ABC
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,7 +33,7 @@ class Backend(ABC):  # what is abstract is in Engine
 
     @classmethod
     def check(cls, options: LocalOptions) -> None:
-        """Raises ConfigurationError for a missing package and for options that this backend does not take."""
+        """Raises ConfigurationError for a missing package, for options that this backend does not take, and for a missing adapter."""
         for package in cls.packages:
             if importlib.util.find_spec(package) is None:
                 raise ConfigurationError(
@@ -45,6 +46,10 @@ class Backend(ABC):  # what is abstract is in Engine
                 raise ConfigurationError(
                     f'the backend {cls.backend!r} does not take {name}={value!r}\nLocalProvider(backend="llamacpp") does'
                 )
+        if options.lora is not None and not Path(options.lora).is_file():
+            raise ConfigurationError(
+                f"lora names no file: {os.fspath(options.lora)!r}\nLocalOptions(lora='/path/to/adapter.gguf')"
+            )
 
     @classmethod
     def threads(cls, options: LocalOptions) -> int:

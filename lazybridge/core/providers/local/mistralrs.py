@@ -30,7 +30,7 @@ class MistralRs(Engine):
     title = "mistral.rs"
     packages = ("mistralrs", "jinja2")
     extra = "mistralrs"
-    refused_options = frozenset({"gpu_layers", "parallel"})
+    refused_options = frozenset({"gpu_layers", "lora", "parallel"})
     left_out = {"seed": _NO_SEED, "logprobs": _NO_PROBABILITIES}
 
     _runner: Any = None
@@ -44,18 +44,14 @@ class MistralRs(Engine):
         self._template = Template(facts, options.chat_template)
         longest = metadata.of_architecture(facts, "context_length") or options.context_tokens
         self._context = min(options.context_tokens, longest)
-        which = {"quantized_model_id": str(path.parent), "quantized_filename": [path.name]}
-        if options.lora is not None:
-            which["adapters"] = [self._library.LoraAdapter("adapter", str(Path(options.lora).expanduser()))]
+        which = self._library.Which.GGUF(quantized_model_id=str(path.parent), quantized_filename=[path.name])
         with tempfile.TemporaryDirectory() as folder:
             own: dict[str, str] = {}
             if options.chat_template is not None:
                 place = Path(folder, "template.jinja")
                 place.write_text(options.chat_template)
                 own["jinja_explicit"] = str(place)
-            self._runner = self._library.Runner(
-                which=self._library.Which.GGUF(**which), max_seqs=1, prefix_cache_n=0, **own
-            )
+            self._runner = self._library.Runner(which=which, max_seqs=1, prefix_cache_n=0, **own)
 
     def _answer(self, body: dict[str, Any], run: Run) -> None:
         settings = {name: value for name, value in body.items() if name not in ("model", "stream_options", "stream")}
@@ -72,8 +68,6 @@ class MistralRs(Engine):
         if settings.get("response_format", {}).get("type") == "json_schema":
             form = settings.pop("response_format")
             settings |= {"grammar": json.dumps(form["json_schema"]["schema"]), "grammar_type": "json_schema"}
-        if self.key.options.lora is not None:
-            settings["adapter"] = "adapter"
         request = self._library.ChatCompletionRequest(model="default", stream=True, **settings)
         for chunk in self._runner.send_chat_completion_request(request):
             (choice,) = chunk.choices

@@ -21,8 +21,8 @@ class LocalOptions:
     `parallel` requests are served at once, others wait their turn; only llama.cpp takes more than one.
 
     `backend` is the engine. `gpu_layers` is how many layers llama.cpp puts on a GPU, None as many as fit.
-    `chat_template` is the text of a Jinja template instead of the file's own. `lora` is an adapter to put on the model: a
-    GGUF file for llama.cpp, a PEFT folder for mistral.rs.
+    `chat_template` is the text of a Jinja template instead of the file's own. `lora` is the GGUF
+    file of an adapter that llama.cpp puts on the model.
 
     Raises ConfigurationError for an unknown backend, ValueError for a number that is too small.
     """
