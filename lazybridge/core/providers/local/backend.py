@@ -30,6 +30,8 @@ class Backend(ABC):  # what is abstract is in Engine
     """The settings of a request that it cannot take, and why."""
     cache_width: ClassVar[int] = 4
     """The bytes of a number in its cache of keys and values."""
+    whole_embedding: ClassVar[bool] = True
+    """Whether it keeps the embedding in full precision."""
 
     @classmethod
     def check(cls, options: LocalOptions) -> None:
@@ -58,11 +60,12 @@ class Backend(ABC):  # what is abstract is in Engine
 
     @classmethod
     def estimated_bytes(cls, path: Path, options: LocalOptions) -> int:
-        """About how much memory a model will take: its file, and what one full context needs for each parallel request."""
+        """About how much memory a model will take: its file, the embedding where it is kept in full precision, and what
+        one full context needs for each parallel request."""
+        size = path.stat().st_size
         try:
-            cache = metadata.cache_bytes(
-                metadata.read(path), options.context_tokens * options.parallel, cls.cache_width
-            )
+            facts = metadata.read(path)
         except ValueError:  # loading says what is wrong with it
-            cache = None
-        return path.stat().st_size + (cache or 0)
+            return size
+        cache = metadata.cache_bytes(facts, options.context_tokens * options.parallel, cls.cache_width)
+        return size + (cache or 0) + (metadata.embedding_bytes(facts) or 0) * cls.whole_embedding

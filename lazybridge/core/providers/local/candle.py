@@ -5,14 +5,12 @@ from __future__ import annotations
 import importlib
 import os
 import random
-from pathlib import Path
 from typing import Any
 
 from lazybridge.core.errors import ContextLengthError
-from lazybridge.core.providers.local import events, metadata
+from lazybridge.core.providers.local import events
 from lazybridge.core.providers.local.candle_llama import Llama
 from lazybridge.core.providers.local.engine import Engine
-from lazybridge.core.providers.local.options import LocalOptions
 from lazybridge.core.providers.local.run import Run
 from lazybridge.core.providers.local.template import Template
 from lazybridge.core.providers.local.vocabulary import Held, Vocabulary
@@ -38,18 +36,6 @@ class Candle(Engine):
     left_out = {"logprobs": "only llama.cpp gives probabilities here"}
 
     _model: Llama | None = None
-
-    @classmethod
-    def estimated_bytes(cls, path: Path, options: LocalOptions) -> int:
-        """About how much memory a model will take, the embedding in full precision included."""
-        sizes = [0]
-        try:
-            facts = metadata.read(path)
-            sizes = [metadata.of_architecture(facts, name) or 0 for name in ("vocab_size", "embedding_length")]
-        except ValueError:  # loading says what is wrong with it
-            pass
-        full = 4 * sizes[0] * sizes[-1]
-        return super().estimated_bytes(path, options) + full
 
     def _open(self) -> None:
         os.environ.setdefault("RAYON_NUM_THREADS", str(self.key.options.threads))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import secrets
-from typing import Any, ClassVar
+from typing import Any
 
 from lazybridge.core.providers.local.engine import Engine
 from lazybridge.core.providers.local.options import LocalOptions
@@ -23,7 +23,8 @@ class LlamaCpp(Engine):
     packages = ("xllamacpp",)
     extra = "local"
     one_at_a_time = False
-    cache_width: ClassVar[int] = 2
+    cache_width = 2
+    whole_embedding = False
 
     _server: Any = None
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import time
 from pathlib import Path
+
+_PAUSE_SECONDS = 0.1
 
 
 def resident() -> int | None:
@@ -21,6 +24,18 @@ def growth(before: int | None) -> int | None:
     """By how many bytes it grew since `resident` said `before`, at least 0; None where that is not known."""
     now = resident()
     return None if before is None or now is None else max(0, now - before)
+
+
+def settle(seconds: float = 1.0) -> None:
+    """Wait until other threads have ended to free memory: while less and less is resident, and no longer than `seconds`."""
+    deadline = time.monotonic() + seconds
+    last = resident()
+    while last is not None and time.monotonic() < deadline:
+        time.sleep(_PAUSE_SECONDS)
+        now = resident()
+        if now is None or now >= last:
+            return
+        last = now
 
 
 def give_back() -> None:

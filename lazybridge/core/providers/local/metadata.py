@@ -62,6 +62,12 @@ def cache_bytes(facts: Mapping[str, Any], tokens: int, width: int) -> int | None
     return layers * tokens * pairs * sum(sizes) * width if isinstance(pairs, int) else None
 
 
+def embedding_bytes(facts: Mapping[str, Any]) -> int | None:
+    """How much memory the embedding takes at 4 bytes a number; None where the head does not say."""
+    tokens, width = (of_architecture(facts, name) for name in ("vocab_size", "embedding_length"))
+    return 4 * tokens * width if isinstance(tokens, int) and isinstance(width, int) else None
+
+
 class _Head:
     def __init__(self, data: mmap.mmap) -> None:
         self._data, self._at = data, 4

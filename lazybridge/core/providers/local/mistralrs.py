@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lazybridge.core.errors import ContextLengthError
-from lazybridge.core.providers.local import events, metadata, template
+from lazybridge.core.providers.local import events, memory, metadata, template
 from lazybridge.core.providers.local.engine import Engine
 from lazybridge.core.providers.local.run import Run
 from lazybridge.core.providers.local.template import Template
@@ -79,3 +79,4 @@ class MistralRs(Engine):
 
     def _shut(self) -> None:
         self._runner = None
+        memory.settle()  # its own threads free the model after this returns
