@@ -30,6 +30,7 @@ from lazybridge.core.errors import (
     UnsupportedFeatureError,
 )
 from lazybridge.core.providers.local import LocalOptions, LocalProvider, metadata
+from lazybridge.core.providers.local.candle_llama import Llama
 from lazybridge.core.providers.local.engine import Engine
 from lazybridge.core.providers.local.template import ARRAYS, Template
 from lazybridge.core.providers.local.vocabulary import Held, Vocabulary
@@ -594,10 +595,22 @@ def test_prompts_are_llama_cpps(llama_server, facts):
 
 
 def test_models_that_candle_does_not_know_are_refused(facts):
+    import candle.functional
+
     with pytest.raises(ValueError, match=r"SmolLM's tokens, and these are gpt2/llama-bpe"):
         Vocabulary({**facts, "tokenizer.ggml.pre": "llama-bpe"})
     with pytest.raises(ValueError, match="no chat template"):
         Template({}, None)
+    with pytest.raises(ValueError, match="architecture 'llama', and this is 'qwen3'"):
+        Llama(candle, {}, {**facts, "general.architecture": "qwen3"})
+    blocks = ("attn_q", "attn_k", "attn_v", "attn_output", "attn_norm", "ffn_gate", "ffn_up", "ffn_down", "ffn_norm")
+    names = ["token_embd.weight", "output_norm.weight", *(f"blk.{n}.{one}.weight" for n in range(30) for one in blocks)]
+    with pytest.raises(ValueError, match=r"not a plain Llama model: rope_freqs\.weight"):
+        Llama(candle, dict.fromkeys([*names, "rope_freqs.weight"]), facts)
+    with pytest.raises(ValueError, match=r"not a plain Llama model: blk\.29\.ffn_norm\.weight"):
+        Llama(candle, dict.fromkeys(names[:-1]), facts)
+    with pytest.raises(ValueError, match="rotary positions"):
+        Llama(candle, dict.fromkeys(names), {**facts, "llama.rope.scaling.type": "yarn"})
 
 
 @pytest.mark.parametrize(

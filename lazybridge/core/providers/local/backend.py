@@ -14,7 +14,7 @@ from lazybridge.core.providers.local import metadata
 from lazybridge.core.providers.local.options import LocalOptions
 
 
-class Backend(ABC):  # what is abstract is in Engine
+class Backend(ABC):
     """The facts of one backend, on the class."""
 
     backend: ClassVar[str]

@@ -24,7 +24,7 @@ _TEMPERATURE = 0.8  # as llama.cpp's
 class Candle(Engine):
     """A Llama model in candle's operations, written here: one request at a time, no schema, no tools, no adapters.
 
-    It reads SmolLM and SmolLM2 files. The interpreter lock is held for most of a token's time.
+    It reads SmolLM and SmolLM2 files. The interpreter lock is held half of the time.
     """
 
     backend = "candle"

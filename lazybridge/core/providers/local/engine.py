@@ -91,11 +91,7 @@ class Engine(Backend):
                     self._answer_measured(body, run)
             finally:
                 self._turn.release()
-        except (
-            ValueError,
-            RuntimeError,
-            TypeError,
-        ) as exc:  # what the engines raise for a request that they cannot read
+        except (ValueError, RuntimeError, TypeError) as exc:  # what engines raise for a request that they cannot read
             refused = {"message": _without_backtrace(exc), "type": "invalid_request_error"}
             raise error_in_body(refused, provider="local", model=self.key.path.stem) from exc
         finally:
