@@ -10,13 +10,10 @@ from typing import Any, Self, Unpack
 
 from lazybridge.call import Call
 from lazybridge.core.closing import Closing
-from lazybridge.core.endpoints.tokens import TokenCount, TokenCountRequest
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.errors.secrets import Secret
 from lazybridge.core.providers.base import BaseProvider
-from lazybridge.core.types import CompletionRequest, StreamChunk
-from lazybridge.endpoint_call import with_endpoints
-from lazybridge.endpoint_run import EndpointRun
+from lazybridge.core.types import StreamChunk
 from lazybridge.engine import LLMEngine
 from lazybridge.envelope import Envelope
 from lazybridge.estimate import Estimate, estimate, payload
@@ -81,18 +78,15 @@ class Agent(Closing):
 
         Raises UnsupportedFeatureError where the vendor counts none (`estimate` guesses), ProviderError for a failed call.
         """
-        run, request = self._count(self.engine.request(task, attachments, **settings))
-        return run.ask("token_count", request, TokenCount).tokens
+        from lazybridge.token_count import counted  # what most programs never need
+
+        return counted(self.engine, self.engine.request(task, attachments, **settings))
 
     async def acount_tokens(self, task: Task, *, attachments: Iterable[Any] = (), **settings: Unpack[Settings]) -> int:
         """`count_tokens`, on the running event loop."""
-        run, request = self._count(self.engine.request(task, attachments, **settings))
-        return (await run.aask("token_count", request, TokenCount)).tokens
+        from lazybridge.token_count import acounted
 
-    def _count(self, request: CompletionRequest) -> tuple[EndpointRun, TokenCountRequest]:
-        request, _ = self.engine.on_a_rung(request)
-        run = EndpointRun(with_endpoints(self.engine.provider), self.engine.policy, request.timeout)
-        return run, TokenCountRequest.of(request)
+        return await acounted(self.engine, self.engine.request(task, attachments, **settings))
 
     def dry_run(self, task: Task, *, attachments: Iterable[Any] = (), **settings: Unpack[Settings]) -> dict[str, Any]:
         """The JSON body that a call would send to the vendor, as a dict of its own; nothing is sent. A budget may lower

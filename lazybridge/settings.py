@@ -45,7 +45,7 @@ class Settings(TypedDict, total=False):
 
 class Options(Settings, total=False):
     """What an agent carries besides; `api` is the choice between OpenAI's two APIs, `endpoint` and `api_version` are
-    Azure's."""
+    Azure's, `backend` is the engine of a local model."""
 
     provider: str | type[BaseProvider] | BaseProvider | None
     tier: str | None
@@ -57,6 +57,7 @@ class Options(Settings, total=False):
     api: Literal["responses", "chat"]
     endpoint: str
     api_version: str
+    backend: Literal["llamacpp", "mistralrs", "candle"]
     strict_native_tools: bool | None
     max_retries: int
     max_turns: int

@@ -171,7 +171,7 @@ def payload(provider: BaseProvider, request: CompletionRequest) -> dict[str, Any
 
     if isinstance(provider, SDKProvider):
         return provider._translate(request, stream=False)[1].body
-    from lazybridge.core.providers.local.llamacpp import LocalProvider
+    from lazybridge.core.providers.local import LocalProvider
 
     if isinstance(provider, LocalProvider):
         return provider._answer(request).body

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from lazybridge.cli import names, rates
+from lazybridge.cli import local_files, names, rates, tables
 from lazybridge.cli.notes import note
 from lazybridge.cli.record import SCHEMA_VERSION, print_json
 from lazybridge.cli.which import limits_and_abilities
@@ -51,9 +50,18 @@ def _needs(context: click.Context, parameter: click.Parameter, given: Iterable[s
     "--needs", metavar="ABILITIES", multiple=True, callback=_needs,
     help=f"Only models known to have them all: {', '.join(ABILITIES)}.",
 )  # fmt: skip
+@click.option(
+    "--local", "place", metavar="[PATH]", is_flag=False, flag_value="",
+    help="The GGUF files of this machine instead: of a folder, one file, or what the local provider uses.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
-def command(provider: str | None, tier: str | None, needs: tuple[str, ...], as_json: bool) -> None:
+def command(provider: str | None, tier: str | None, needs: tuple[str, ...], place: str | None, as_json: bool) -> None:
     """List models with their prices in USD per million tokens, limits and senses."""
+    if place is not None:
+        if provider or tier or needs:
+            raise click.UsageError("--local lists files and goes with --json alone.")
+        local_files.run(place, as_json)
+        return
     rows = find([provider] if provider else registry.provider_names(), tier, needs, lifecycle.today())
     if as_json:
         print_json({"schema_version": SCHEMA_VERSION, "models": [_json(row) for row in rows]})
@@ -139,25 +147,5 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def show(rows: list[Row]) -> None:
-    """A table on a terminal; aligned columns without lines or colours elsewhere."""
-    table = [cells(row) for row in rows]
-    if sys.stdout.isatty():
-        _show_table(table, rows)
-        return
-    widths = [max(map(len, column)) for column in zip(_COLUMNS, *table, strict=True)]
-    for line in (tuple(name.replace(" ", "_") for name in _COLUMNS), *table):
-        aligned = (f"{cell:>{width}}" if name in _NUMBERS else f"{cell:<{width}}" for cell, width, name in zip(line, widths, _COLUMNS, strict=True))  # fmt: skip
-        click.echo("  ".join(aligned).rstrip())
-
-
-def _show_table(table: list[tuple[str, ...]], rows: list[Row]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in _COLUMNS:
-        shown.add_column(name, justify="right" if name in _NUMBERS else "left", overflow="fold")
-    for line, row in zip(table, rows, strict=True):
-        shown.add_row(*line, style="dim" if row.gone else "")
-    Console().print(shown)
+    """The table of models; what is retired is dim."""
+    tables.show(_COLUMNS, _NUMBERS, [cells(row) for row in rows], [row.gone for row in rows])

@@ -119,3 +119,70 @@ def test_versions_are_numbers():
         "claude-opus-10", "claude-opus-5-5", "claude-opus-5", "claude-opus-4-8", "mistral-large-2512", "sonar",
     ]  # fmt: skip
     assert models._age("gpt-4o-2024-05-13")[0] == models._age("gpt-4o")[0]
+
+
+# --- the files of this machine ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path, model_file):
+    """A real model, one that the gguf package wrote, and one that is none."""
+    import gguf
+
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "smol.gguf").symlink_to(model_file)
+    writer = gguf.GGUFWriter(tmp_path / "bare.gguf", "qwen3")
+    writer.add_context_length(40960)
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q4_K_M)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    (tmp_path / "poem.gguf").write_text("I am a poem.")
+    (tmp_path / "notes.txt").write_text("GGUF")
+    return tmp_path
+
+
+def test_what_the_files_of_a_folder_say(invoke, folder):
+    done = invoke("models", "--local", str(folder))
+    assert done.exit_code == 0
+    head, bare, smol = done.stdout.splitlines()
+    assert head.split() == ["file", "size_MB", "context", "quantisation", "architecture", "template", "licence", "name"]
+    assert bare.split() == [str(folder / "bare.gguf"), "0", "40,960", "Q4_K_M", "qwen3", "no", "?", "?"]
+    assert smol.split()[1:7] == ["98", "8,192", "Q4_1", "llama", "yes", "apache-2.0"]
+    assert smol.endswith("Smollm2 135M 8k Lc100K Mix1 Ep2")
+    assert "poem.gguf' is not a GGUF file that can be read" in done.stderr
+
+
+def test_one_file_as_json(invoke, model_file):
+    done = invoke("models", "--local", str(model_file), "--json")
+    (file,) = json.loads(done.stdout)["files"]
+    assert file == {
+        "path": str(model_file),
+        "size_bytes": model_file.stat().st_size,
+        "name": "Smollm2 135M 8k Lc100K Mix1 Ep2",
+        "architecture": "llama",
+        "quantisation": "Q4_1",
+        "context_window": 8192,
+        "chat_template": True,
+        "licence": "apache-2.0",
+    }
+
+
+def test_the_file_that_the_local_provider_uses(invoke, model_file, monkeypatch):
+    monkeypatch.setenv("LAZYBRIDGE_MODEL", str(model_file))
+    done = invoke("models", "--local")
+    assert done.stdout.splitlines()[1].split()[0] == str(model_file)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--local", "/no/such"), 2, "there is no file or folder '/no/such'"),
+        (("--local", "{folder}/poem.gguf"), 2, "poem.gguf' is not a GGUF file that can be read"),
+        (("--local", "--tier", "cheap"), 2, "--local lists files"),
+    ],
+)
+def test_files_that_cannot_be_listed(lazybridge, folder, arguments, code, said):
+    done = lazybridge("models", *(word.format(folder=folder) for word in arguments))
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr

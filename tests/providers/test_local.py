@@ -38,7 +38,7 @@ from lazybridge.core.errors import (
     StructuredOutputError,
     UnsupportedFeatureError,
 )
-from lazybridge.core.providers.local import LocalOptions, LocalProvider, engine, weights
+from lazybridge.core.providers.local import LocalOptions, LocalProvider, engine, leases, weights
 from lazybridge.core.providers.local.constrained import plan
 from lazybridge.core.providers.local.run import Run
 from lazybridge.core.types import (
@@ -531,7 +531,7 @@ def test_a_forgotten_provider_unloads_its_model(options):
     gc.collect()
     loaded._keeper.join(5)
     assert loaded not in engine._alive
-    assert loaded.key not in engine._engines
+    assert loaded.key not in leases._engines
 
 
 def test_closing_while_another_thread_reads_ends_its_stream_as_cut(options):
@@ -546,9 +546,9 @@ def test_closing_while_another_thread_reads_ends_its_stream_as_cut(options):
 
 def test_loading_and_unloading_at_once_never_hangs(options):
     for tokens in range(64, 70):
-        loaded = engine.lease(Path(options.path), replace(options, context_tokens=tokens))
+        loaded = leases.lease(Path(options.path), replace(options, context_tokens=tokens))
         begun = time.monotonic()
-        engine.release(loaded)
+        leases.release(loaded)
         assert time.monotonic() - begun < 5
         assert loaded not in engine._alive
 
@@ -585,11 +585,11 @@ def fake_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[FakeServer]]:
 
 
 def test_a_stuck_destructor_holds_up_close_for_a_limited_time(fake_server, options, caplog):
-    loaded = engine.lease(Path(options.path), replace(options, context_tokens=70))
+    loaded = leases.lease(Path(options.path), replace(options, context_tokens=70))
     assert fake_server.made.pop().calls == ["metrics"]
     with caplog.at_level(logging.WARNING, "lazybridge.local"):
         begun = time.monotonic()
-        engine.release(loaded, 0.2)
+        leases.release(loaded, 0.2)
     assert 0.1 < time.monotonic() - begun < 2
     assert fake_server.destroyed_in == ["lazybridge-local-engine"]
     assert "is not unloaded after 0.2 s" in caplog.text
@@ -604,9 +604,9 @@ def test_what_the_engine_is_told(fake_server, options):
     fake_server.stuck.set()
     keys = set()
     for parallel in (1, 2):
-        loaded = engine.lease(Path(options.path), replace(options, parallel=parallel, context_tokens=100))
+        loaded = leases.lease(Path(options.path), replace(options, parallel=parallel, context_tokens=100))
         params = fake_server.made.pop().params
-        engine.release(loaded)
+        leases.release(loaded)
         (key,) = params.api_keys
         assert len(key) == 64
         keys.add(key)

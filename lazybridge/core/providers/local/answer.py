@@ -6,10 +6,11 @@ import asyncio
 import queue
 import time
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import Any
 
 from lazybridge.core.catalogue import ModelProfile
-from lazybridge.core.errors import LazyBridgeError, ProviderTimeoutError
+from lazybridge.core.errors import LazyBridgeError, ProviderTimeoutError, UnsupportedFeatureError
 from lazybridge.core.providers.adjusting import announce
 from lazybridge.core.providers.local.constrained import Plan
 from lazybridge.core.providers.local.engine import Engine
@@ -35,28 +36,33 @@ class Answer:
         self,
         planned: Plan,
         model: str,
+        kind: type[Engine],
         engine: Callable[[], Engine],
         priced: Callable[[str, UsageStats], Receipt],
     ) -> None:
         asked = planned.asked
+        if planned.schema is not None and not kind.constrained:
+            raise UnsupportedFeatureError(
+                f"the backend {kind.backend!r} has no output schemas and no tools\n"
+                'LocalProvider(backend="llamacpp") or LocalProvider(backend="mistralrs") has'
+            )
         profile = ModelProfile(
             model, "local", vision=False, audio=False, documents=False, thinking="never", efforts=(), sampling="yes"
         )
-        call = _WIRE.to_sdk_kwargs(planned.request, profile, stream=True)
-        extra = [Adjustment(name, why) for name, why in _UNUSED.items() if getattr(asked, name) is not None]
+        without: dict[str, Any] = dict.fromkeys(kind.left_out)
+        call = _WIRE.to_sdk_kwargs(replace(planned.request, **without), profile, stream=True)
+        unused = {**_UNUSED, **kind.left_out}
+        extra = [Adjustment(name, why) for name, why in unused.items() if getattr(asked, name) is not None]
         if planned.hidden and asked.parallel_tool_calls:
             extra.append(Adjustment("parallel_tool_calls", "one tool is called at a time"))
         self.adjustments = (*call.adjustments, *extra)
         announce(self.adjustments, asked.strict, "local", model)
-        # Tokens of the prompt are then reported batch by batch, and a cancelled request need not wait for all of them.
-        self.body = {**call.body, "return_progress": True}
+        self.body = dict(call.body)
         if planned.schema is not None:
             self.body["response_format"] = {
                 "type": "json_schema",
                 "json_schema": {"name": "answer", "schema": planned.schema},
             }
-        if asked.seed is not None:
-            self.body["cache_prompt"] = False  # with a reused prompt the same seed need not give the same text
         self.model = model
         self.deadline = None if asked.timeout is None else time.monotonic() + asked.timeout
         self._plan = planned

@@ -43,19 +43,23 @@ class Run:
 
     def on_event(self, event: dict[str, Any]) -> bool:
         """The engine's callback; True stops the generation."""
-        if self._cancelled.is_set():
-            return True
-        if self._deadline is not None and time.monotonic() > self._deadline:
-            self._late = True
+        if self.stopped():
             return True
         self._hand_over(event)
         return False
+
+    def stopped(self) -> bool:
+        """Whether nobody waits for the answer any more; an engine that is asked between two events may ask."""
+        if not self._cancelled.is_set() and self._deadline is not None and time.monotonic() > self._deadline:
+            self._late = True
+            self._cancelled.set()
+        return self._cancelled.is_set()
 
     def _work(self) -> None:
         outcome: BaseException | None = None
         try:
             engine = self._engine()
-            if not self._cancelled.is_set():
+            if not self.stopped():
                 engine.generate(self._body, self)
         except BaseException as exc:  # noqa: BLE001  # the end of this thread: the one who asked raises it
             outcome = exc

@@ -17,10 +17,11 @@ from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.providers.local import download
 from lazybridge.core.providers.local.download import FILE_NAME, PACKAGE
 
-__all__ = ["FILE_NAME", "MODEL", "VARIABLE", "cached_path", "find", "locate", "pull"]
+__all__ = ["FILE_NAME", "MODEL", "VARIABLE", "cached_path", "find", "locate", "named", "pull"]
 
 MODEL = "SmolLM2-135M-Instruct"
 VARIABLE = "LAZYBRIDGE_MODEL"
+_PREFIX = "local:"
 
 _NAME_ONE = f"name a GGUF file:\n{VARIABLE}=/path/to/model.gguf"
 
@@ -48,6 +49,23 @@ def locate(path: str | os.PathLike[str] | None = None) -> Path:
     Raises ConfigurationError where a named file is not a GGUF file, and where the download fails.
     """
     return find(path) or pull()
+
+
+def named(model: str) -> str:
+    """What a model string names: the built-in model's id, or a file's path without `local:`.
+
+    Raises ConfigurationError for any other id, and for a path that is not a GGUF file.
+    """
+    given = model.removeprefix(_PREFIX)
+    if given in ("", MODEL):
+        return MODEL
+    if given == model and not given.endswith(".gguf"):
+        raise ConfigurationError(
+            f"no model in this process is called {model!r}; there are {MODEL!r} and GGUF files\n"
+            'name a file: Agent("local:/path/to/model.gguf")'
+        )
+    find(given)
+    return given
 
 
 def cached_path() -> Path:
