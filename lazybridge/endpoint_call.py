@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from lazybridge.budget import Budget, check_budget
 from lazybridge.core.errors import ConfigurationError, UnsupportedFeatureError
 from lazybridge.core.errors.secrets import Secret
-from lazybridge.core.providers._endpoints import Endpoints
+from lazybridge.core.providers.asking import AsksEndpoints
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.retry import RetryPolicy
 from lazybridge.endpoint_run import EndpointRun
@@ -79,9 +79,9 @@ def endpoint_run(model: str | None, options: Mapping[str, Any], example: str) ->
     return EndpointRun(with_endpoints(built, f"\nwrite {example}"), policy, timeout), {"model": model, **given}
 
 
-def with_endpoints(provider: BaseProvider, hint: str = "") -> Endpoints:
+def with_endpoints(provider: BaseProvider, hint: str = "") -> AsksEndpoints:
     """The provider. Raises UnsupportedFeatureError where it has none of a vendor's further endpoints."""
-    if not isinstance(provider, Endpoints):
+    if not isinstance(provider, AsksEndpoints):
         raise UnsupportedFeatureError(f"{type(provider).__name__} has conversations alone{hint}")
     return provider
 

@@ -17,7 +17,7 @@ from lazybridge.core.errors import (
     from_exception,
 )
 from lazybridge.core.errors.secrets import credentials_of
-from lazybridge.core.providers._endpoints import Endpoints
+from lazybridge.core.providers.asking import AsksEndpoints
 from lazybridge.core.providers.costing import priced_profile
 from lazybridge.core.receipt import FREE, unknown
 from lazybridge.core.retry import Deadline
@@ -37,7 +37,7 @@ class EndpointRun:
 
     _endpoint: Endpoint[Any, Any]  # of the attempt that is open
 
-    def __init__(self, provider: Endpoints, policy: Policy, timeout: float | None) -> None:
+    def __init__(self, provider: AsksEndpoints, policy: Policy, timeout: float | None) -> None:
         self.provider = provider
         self.policy = policy
         self.deadline = Deadline(timeout)

@@ -20,6 +20,7 @@ from lazybridge import BudgetExceeded, ConfigurationError, ProviderError, Unsupp
 from lazybridge.core.endpoints.embeddings import EmbeddingRequest
 from lazybridge.core.errors import ServerError, from_exception
 from lazybridge.core.providers.anthropic import AnthropicProvider
+from lazybridge.core.providers.base import BaseProvider
 from tests.endpoints.conftest import Replay, recorded
 
 
@@ -276,6 +277,10 @@ def test_an_answer_that_lacks_a_vector_is_an_error(vendor: EmbeddingVendor, monk
         embed(["a", "b"], **options(vendor), max_retries=0)
 
 
+class Own(BaseProvider):
+    complete = stream = acomplete = astream = None  # type: ignore[assignment]
+
+
 def test_what_nobody_can_embed_is_said_before_anything_is_sent(vendor: EmbeddingVendor) -> None:
     for texts, said in (([], "no text"), (["a", ""], "text 1 is empty"), ([1], "no texts")):
         with pytest.raises(ValueError, match=said):
@@ -289,7 +294,7 @@ def test_what_nobody_can_embed_is_said_before_anything_is_sent(vendor: Embedding
     with pytest.raises(UnsupportedFeatureError, match="anthropic has no endpoint for embeddings"):
         embed("a", provider=AnthropicProvider(api_key="k"))
     with pytest.raises(UnsupportedFeatureError, match="conversations alone"):
-        embed("a", provider="local")
+        embed("a", provider=Own())
     with pytest.raises(ConfigurationError, match="did you mean 'timeout'"):
         embed("a", timeuot=3, **options(vendor))  # type: ignore[call-arg]
     assert vendor.requests == []

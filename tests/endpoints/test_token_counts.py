@@ -105,5 +105,5 @@ def test_who_counts_nothing_says_so() -> None:
         UnsupportedFeatureError, match="groq has no endpoint for token_count here\nits endpoints: models"
     ):
         Agent("groq/openai/gpt-oss-20b", api_key="gsk_test12345").count_tokens("hi")
-    with pytest.raises(UnsupportedFeatureError, match="LocalProvider has conversations alone"):
+    with pytest.raises(UnsupportedFeatureError, match="local has no endpoint for token_count"):
         Agent("local").count_tokens("hi")

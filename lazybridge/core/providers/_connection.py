@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 from lazybridge.core.closing import Closing
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.providers._clients import LoopClients, forget_after_fork, installed
-from lazybridge.core.providers.base import BaseProvider
+from lazybridge.core.providers.asking import AsksEndpoints
 
 
-class Connection(Closing, BaseProvider):
+class Connection(Closing, AsksEndpoints):
     """A vendor's SDK: one synchronous client, and one for each event loop.
 
     The SDK client is made on first use; `_client` may be set to another one before that.

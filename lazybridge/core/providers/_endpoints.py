@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from importlib import import_module
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from lazybridge.core import catalogue
-from lazybridge.core.endpoints import EndpointRequest, EndpointResponse
+from lazybridge.core.endpoints import EndpointRequest
 from lazybridge.core.endpoints.embeddings import EmbeddingRequest, Embeddings
 from lazybridge.core.endpoints.models import ModelList, ModelListRequest
 from lazybridge.core.endpoints.tokens import TokenCount, TokenCountRequest
@@ -19,12 +18,11 @@ from lazybridge.core.errors import ConfigurationError, ProviderError, ServerErro
 from lazybridge.core.providers._connection import Connection
 from lazybridge.core.providers._reading import cut_off, end_of
 from lazybridge.core.providers.adjusting import announce
+from lazybridge.core.providers.asking import Given
 from lazybridge.core.providers.costing import receipt_for
 from lazybridge.core.receipt import FREE
 from lazybridge.core.types import CompletionRequest
 from lazybridge.core.wire.endpoints import Endpoint, HTTPCall
-
-Given = TypeVar("Given", bound=EndpointResponse)
 
 
 class Endpoints(Connection):
@@ -35,7 +33,6 @@ class Endpoints(Connection):
 
     http_library: ClassVar[str] = "httpx2"
     request_id_header: ClassVar[str] = "x-request-id"
-    endpoints: Mapping[str, Endpoint[Any, Any]] = {}
 
     def embed(self, request: EmbeddingRequest) -> Embeddings:
         """Texts as vectors."""

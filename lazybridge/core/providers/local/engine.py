@@ -6,10 +6,12 @@ import logging
 import os
 import threading
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lazybridge.core.errors import ConfigurationError, error_in_body
+from lazybridge.core.errors import ConfigurationError, ProviderConnectionError, error_in_body
 from lazybridge.core.providers.local import memory
 from lazybridge.core.providers.local.backend import Backend
 from lazybridge.core.providers.local.options import LocalOptions
@@ -43,6 +45,7 @@ class Engine(Backend):
         self._ready = threading.Event()
         self._stop = threading.Event()
         self._runs: set[Run] = set()
+        self._uses: set[object] = set()
         self._change = threading.Condition()
         self._turn = threading.Lock()
         self._warm = False
@@ -64,6 +67,25 @@ class Engine(Backend):
     @abstractmethod
     def _shut(self) -> None:
         """Let go of the model."""
+
+    def embed(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Vectors, in the shape of OpenAI's answer; an engine that makes none is never asked."""
+        raise NotImplementedError
+
+    @contextmanager
+    def _using(self) -> Iterator[None]:
+        """Keep the model loaded meanwhile. Raises ProviderConnectionError where it is being unloaded."""
+        use = object()
+        with self._change:
+            if self._stop.is_set():
+                raise ProviderConnectionError("the model is being unloaded", provider="local")
+            self._uses.add(use)
+        try:
+            yield
+        finally:
+            with self._change:
+                self._uses.discard(use)
+                self._change.notify_all()
 
     def wait(self) -> None:
         """Until the model is loaded. Raises ConfigurationError where it cannot be loaded."""
@@ -129,7 +151,7 @@ class Engine(Backend):
             self._ready.set()
         self._stop.wait()
         with self._change:
-            while self._runs:
+            while self._runs or self._uses:
                 self._change.wait()
         self._shut()
         memory.give_back()

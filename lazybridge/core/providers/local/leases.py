@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 from dataclasses import replace
 from pathlib import Path
 
 from lazybridge.core.errors import ConfigurationError
+from lazybridge.core.providers.local import weights
 from lazybridge.core.providers.local.engine import UNLOAD_SECONDS, Engine, Key, alive, forked, kind_of
 from lazybridge.core.providers.local.options import LocalOptions
 
@@ -37,6 +39,18 @@ def lease(path: Path, options: LocalOptions) -> Engine:
         release(engine, 0)
         raise
     return engine
+
+
+def leased(
+    held: dict[Path, Engine], lock: threading.Lock, path: str | os.PathLike[str] | None, options: LocalOptions
+) -> Engine:
+    """The engine that a provider holds for a file, leased where it holds none yet."""
+    check_process()
+    place = weights.locate(path)
+    with lock:
+        if place not in held:
+            held[place] = lease(place, options)
+        return held[place]
 
 
 def release(engine: Engine, seconds: float = UNLOAD_SECONDS) -> None:

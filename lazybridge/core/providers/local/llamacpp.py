@@ -7,6 +7,7 @@ import os
 import secrets
 from typing import Any
 
+from lazybridge.core.providers.local import metadata
 from lazybridge.core.providers.local.engine import Engine
 from lazybridge.core.providers.local.options import LocalOptions
 from lazybridge.core.providers.local.run import Run
@@ -50,6 +51,13 @@ class LlamaCpp(Engine):
             params.chat_template = options.chat_template
         if options.lora is not None:
             params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(os.fspath(options.lora))]
+        if options.embedding:
+            params.embedding = True
+            params.n_batch = params.n_ubatch = options.context_tokens  # a text is read in one piece
+            if metadata.of_architecture(metadata.read(self.key.path), "pooling_type") is None:
+                params.pooling_type = (
+                    xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+                )  # a model that was made to write
         params.warmup = False
         params.verbosity = 0
         # It always listens on a loopback port; without a key, every user of the machine could talk to it.
@@ -66,6 +74,12 @@ class LlamaCpp(Engine):
         if body.get("seed") is not None:
             body["cache_prompt"] = False  # with a reused prompt the same seed need not give the same text
         self._server.handle_chat_completions(body, run.on_event)
+
+    def embed(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Vectors in OpenAI's shape, or its error."""
+        with self._using():
+            found: dict[str, Any] = self._server.handle_embeddings(body)
+        return found
 
     def _shut(self) -> None:
         self._server = None

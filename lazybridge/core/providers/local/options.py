@@ -22,7 +22,7 @@ class LocalOptions:
 
     `backend` is the engine. `gpu_layers` is how many layers llama.cpp puts on a GPU, None as many as fit.
     `chat_template` is the text of a Jinja template instead of the file's own. `lora` is the GGUF
-    file of an adapter that llama.cpp puts on the model.
+    file of an adapter that llama.cpp puts on the model. `embedding` loads it to make vectors, which `embed` sees to.
 
     Raises ConfigurationError for an unknown backend, ValueError for a number that is too small.
     """
@@ -35,6 +35,7 @@ class LocalOptions:
     gpu_layers: int | None = None
     chat_template: str | None = None
     lora: str | os.PathLike[str] | None = None
+    embedding: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("context_tokens", 1), ("threads", 1), ("parallel", 1), ("gpu_layers", 0)):

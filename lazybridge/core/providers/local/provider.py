@@ -16,20 +16,20 @@ from typing import Any
 
 from lazybridge.core.closing import Closing
 from lazybridge.core.errors import ConfigurationError
-from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.providers.costing import receipt_for
 from lazybridge.core.providers.local import weights
 from lazybridge.core.providers.local.answer import Answer
 from lazybridge.core.providers.local.constrained import plan
+from lazybridge.core.providers.local.embedding import LocalEndpoints, embedding
 from lazybridge.core.providers.local.engine import UNLOAD_SECONDS, Engine, kind_of
-from lazybridge.core.providers.local.leases import check_process, lease, release_all
+from lazybridge.core.providers.local.leases import leased, release_all
 from lazybridge.core.providers.local.options import BackendName, LocalOptions
 from lazybridge.core.providers.local.run import Item
 from lazybridge.core.receipt import Receipt
 from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk, UsageStats
 
 
-class LocalProvider(Closing, BaseProvider):
+class LocalProvider(Closing, LocalEndpoints):
     """A GGUF model in this process: the built-in SmolLM2-135M-Instruct, or `LocalProvider(model="local:/path.gguf")`.
 
     The model is downloaded and loaded at the first call; providers with equal options share it, and the last one to be
@@ -63,9 +63,11 @@ class LocalProvider(Closing, BaseProvider):
         self._kind = kind_of(self.options)
         self._kind.check(self.options)
         self._engines: dict[Path, Engine] = {}
+        self._embedders: dict[Path, Engine] = {}
         self._lock = threading.Lock()
         self._own_path()
-        weakref.finalize(self, release_all, self._engines).atexit = False
+        for held in (self._engines, self._embedders):
+            weakref.finalize(self, release_all, held).atexit = False
 
     # --- one call ---------------------------------------------------------------------------------------------------
 
@@ -142,12 +144,10 @@ class LocalProvider(Closing, BaseProvider):
 
     def _engine(self, path: str | os.PathLike[str] | None) -> Engine:
         """The loaded model; called in a thread of a run, for it may download and load."""
-        check_process()
-        place = weights.locate(path)
-        with self._lock:
-            if place not in self._engines:
-                self._engines[place] = lease(place, self.options)
-            return self._engines[place]
+        return leased(self._engines, self._lock, path, self.options)
+
+    def _embedder(self, model: str) -> Engine:
+        return leased(self._embedders, self._lock, self._path_of(model), embedding(self.options))
 
     def _priced(self, model: str, usage: UsageStats) -> Receipt:
         return receipt_for(self, model, usage, time.time())
@@ -170,17 +170,18 @@ class LocalProvider(Closing, BaseProvider):
         again. Any thread may call it, and more than once."""
         with self._lock:
             release_all(self._engines, UNLOAD_SECONDS)
+            release_all(self._embedders, UNLOAD_SECONDS)
 
     @property
     def is_loaded(self) -> bool:
         """Whether this provider holds a model in memory."""
-        return bool(self._engines)
+        return bool(self._engines or self._embedders)
 
     @property
     def memory_bytes(self) -> int | None:
         """By how much the process grew when the model was loaded and first used; before that an estimate by its file and
         context, and None where the file is not there yet."""
-        loaded = [engine.memory_bytes for engine in list(self._engines.values())]
+        loaded = [engine.memory_bytes for engine in (*self._engines.values(), *self._embedders.values())]
         if loaded and None not in loaded:
             return sum(filter(None, loaded))
         place = weights.find(self._own_path())
