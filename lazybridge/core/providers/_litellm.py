@@ -13,19 +13,11 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
 from copy import deepcopy
 from importlib import import_module
 from typing import Any
 
-from lazybridge.core.errors.secrets import chain_of
-
-# What it calls a failure for which a vendor's word stands in `core/errors/words.py` (litellm 1.106.2 `exceptions.py`).
-_WORDS = {
-    "ContextWindowExceededError": "context_length_exceeded",
-    "ContentPolicyViolationError": "content_policy_violation",
-}
-_TRANSPORTS = ("httpx", "httpcore", "aiohttp")
+from lazybridge.core.providers._litellm_errors import understood
 
 
 class Answer:
@@ -58,7 +50,7 @@ class Events:
         self.response = Answer(stream)
 
     def __iter__(self) -> Iterator[Any]:
-        with _understood():
+        with understood():
             for chunk in self.stream:
                 if self.at is not None and time.monotonic() > self.at:
                     raise TimeoutError("the answer took longer than it was given")
@@ -81,7 +73,7 @@ class AsyncEvents:
         self.response = Answer(stream)
 
     async def __aiter__(self) -> AsyncIterator[Any]:
-        with _understood():
+        with understood():
             async for chunk in self.stream:
                 if _made_up(self.stream, chunk):
                     return
@@ -102,7 +94,7 @@ class InProcess:
         """The answer, or the events of a stream."""
         key = self.api_key() if callable(self.api_key) else self.api_key
         library = _library()
-        with _understood():
+        with understood():
             found = library.completion(**_asked(body, headers, at, key))
         return Answer(found, _bytes(found)) if stream_cls is None else stream_cls(found, at)
 
@@ -121,7 +113,7 @@ class AsyncInProcess:
         key = self.api_key() if callable(self.api_key) else self.api_key
         key = await key if inspect.isawaitable(key) else key
         library = await asyncio.to_thread(_library)
-        with _understood():
+        with understood():
             found = await library.acompletion(**_asked(body, headers, at, key))
         return Answer(found, _bytes(found)) if stream_cls is None else stream_cls(found, at)
 
@@ -162,35 +154,3 @@ def _made_up(stream: Any, chunk: Any) -> bool:
     """Whether this is the "stop" that litellm puts at the end of a stream in which the vendor gave no reason to end."""
     given = stream.received_finish_reason or stream.intermittent_finish_reason
     return given is None and any(choice.finish_reason is not None for choice in chunk.choices)
-
-
-@contextmanager
-def _understood() -> Iterator[None]:
-    """litellm's exceptions, with what it keeps beside them: the vendor's headers, and the kind that only its class names.
-
-    It calls a lost connection a 500 of the vendor's, and its own clock a 408. Raises ConnectionError and TimeoutError.
-    """
-    import openai
-
-    try:
-        yield
-    except openai.OpenAIError as exc:
-        said: Any = exc
-        headers = getattr(exc, "litellm_response_headers", None)
-        if headers is not None:
-            said.response = import_module("httpx").Response(said.status_code, headers=headers)
-        elif isinstance(exc, openai.APITimeoutError):
-            raise TimeoutError(str(exc)) from exc
-        elif _lost(exc):
-            raise ConnectionError(str(exc)) from exc
-        said.code = _WORDS.get(type(exc).__name__) or getattr(exc, "code", None)
-        raise
-
-
-def _lost(exc: BaseException) -> bool:
-    """Whether a transport failed, and no server answered."""
-    for link in chain_of(exc):
-        names = {cls.__name__ for cls in type(link).__mro__}
-        if type(link).__module__.partition(".")[0] in _TRANSPORTS and not names & {"HTTPStatusError", "ClientResponseError"}:  # fmt: skip
-            return True
-    return False
