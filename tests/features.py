@@ -127,7 +127,7 @@ PROOFS: Mapping[str, tuple[str, ...]] = {
     "moonshot": ("published recordings", "llmock"),
     "fireworks": ("published recordings", "llmock"),
     **dict.fromkeys(("compatible", "lmstudio", "vllm", "llamacpp"), ("llama.cpp's server",)),
-    "litellm": ("a LiteLLM proxy",),
+    "litellm": ("a LiteLLM proxy", "litellm itself"),
 }  # fmt: skip
 # The recorded APIs that prove an endpoint.
 ENDPOINT_APIS: Mapping[str, tuple[str, ...]] = {
@@ -187,6 +187,7 @@ TESTS: Mapping[str, str] = {
     "published recordings": "tests/providers/test_moonshot_and_fireworks.py",
     "llama.cpp's server": "tests/providers/test_llama_server_compatible.py",
     "a LiteLLM proxy": "tests/providers/test_litellm_proxy.py",
+    "litellm itself": "tests/providers/test_litellm_in_process.py",
 }
 
 

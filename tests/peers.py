@@ -1,7 +1,9 @@
-"""Third-party fakes of the vendors, each in an environment of its own below pytest's cache, made once.
+"""Third-party software that plays the vendors, each in an environment of its own below pytest's cache, made once.
 
 - llmock (PyPI, MIT) writes answers and breaks them on demand: errors in the vendor's own shape, cut and stalled streams.
 - aimock (npm, MIT) says what its fixtures say: thinking with signatures, what an answer cost, thoughts, deployments.
+
+LiteLLM (PyPI, MIT) is no fake but stands between; its dependencies do not install beside the SDKs that are tested here.
 """
 
 from __future__ import annotations
@@ -16,13 +18,13 @@ import tempfile
 import time
 import urllib.request
 import venv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-LLMOCK, AIMOCK = "llmock==0.2.2", "@copilotkit/aimock@1.43.0"
+LLMOCK, AIMOCK, LITELLM = "llmock==0.2.2", "@copilotkit/aimock@1.43.0", "litellm[proxy]==1.106.2"
 
 
 @dataclass
@@ -66,15 +68,30 @@ class AIMock(Peer):
 
 @contextmanager
 def llmock(cache: Path) -> Iterator[LLMock]:
-    def install(folder: Path) -> None:
-        venv.create(folder, with_pip=True, clear=True)
-        _run([_python(folder), "-m", "pip", "install", "-q", "--disable-pip-version-check", LLMOCK])
-
-    folder = _made(cache, f"{LLMOCK}-py{sys.version_info.major}.{sys.version_info.minor}", install)
     code = "import llmock.cli; llmock.cli.app()"
-    command = [_python(folder), "-I", "-c", code, "serve", "--log-level", "error", "--port"]
+    command = [_installed(cache, LLMOCK), "-I", "-c", code, "serve", "--log-level", "error", "--port"]
     with _running(command, "/health") as url:
         yield LLMock(url)
+
+
+def litellm_python(cache: Path) -> str:
+    """The Python of an environment that has litellm and its proxy, and none of the SDKs that are tested here."""
+    return _installed(cache, LITELLM)
+
+
+# litellm's import reads `.env` files and fetches its prices, unless it is told not to.
+LITELLM_OFFLINE = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}
+
+
+@contextmanager
+def litellm_proxy(cache: Path, config: str) -> Iterator[Peer]:
+    """A proxy with this configuration, in YAML."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "config.yaml").write_text(config)
+        code = "import litellm; litellm.run_server()"
+        command = [litellm_python(cache), "-I", "-c", code, "--config", f"{folder}/config.yaml", "--host", "127.0.0.1", "--port"]  # fmt: skip
+        with _running(command, "/health/liveliness", LITELLM_OFFLINE, 120) as url:
+            yield Peer(url)
 
 
 def npm() -> str | None:
@@ -104,6 +121,16 @@ def _made(cache: Path, name: str, install: Callable[[Path], None]) -> Path:
     return folder
 
 
+def _installed(cache: Path, distribution: str) -> str:
+    """The Python of an environment for this distribution of PyPI."""
+
+    def install(folder: Path) -> None:
+        venv.create(folder, with_pip=True, clear=True)
+        _run([_python(folder), "-m", "pip", "install", "-q", "--disable-pip-version-check", distribution])
+
+    return _python(_made(cache, f"{distribution}-py{sys.version_info.major}.{sys.version_info.minor}", install))
+
+
 def _python(folder: Path) -> str:
     return str(folder / ("Scripts" if os.name == "nt" else "bin") / "python")
 
@@ -114,17 +141,17 @@ def _run(command: Sequence[str]) -> None:
 
 
 @contextmanager
-def _running(command: list[str], health: str) -> Iterator[str]:
+def _running(command: list[str], health: str, more: Mapping[str, str] = {}, seconds: float = 60) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    mocks = ("LLMOCK_", "AIMOCK_", "PYTHONPATH")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(mocks)}
+    own = ("LLMOCK_", "AIMOCK_", "LITELLM_", "PYTHONPATH")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(own)} | dict(more)
     with tempfile.TemporaryFile("w+") as log:
         child = subprocess.Popen([*command, str(port)], env=environment, stdout=log, stderr=log)
         try:
             url = f"http://127.0.0.1:{port}"
-            until = time.monotonic() + 60
+            until = time.monotonic() + seconds
             while not _answers(url + health):
                 if child.poll() is not None or time.monotonic() > until:
                     log.seek(0)

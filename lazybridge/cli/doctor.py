@@ -17,7 +17,7 @@ from lazybridge.engine import Choice, default_provider
 @dataclass(frozen=True)
 class Provider:
     """A provider and why it cannot be used; `model_file` is the local model, None where it is not there. `assumed` is a
-    server on this machine that needs no key: whether it runs is not asked."""
+    server on this machine that needs no key, or a package that finds the vendors' own: whether it does is not asked."""
 
     facts: ProviderFacts
     problem: str | None
@@ -98,7 +98,7 @@ def as_text(report: Report) -> str:
 
 def _lines(provider: Provider) -> list[str]:
     found = provider.facts
-    rows = [("package", f"{found.sdk} {found.sdk_version or 'is not installed'}")] if found.sdk else []
+    rows = [("package", found.package)] if found.package else []
     if found.key_variable is not None:
         rows.append(("key", f"{found.key_variable} is {'set' if found.key_set else 'not set'}"))
     if found.url_variable is not None:
@@ -108,6 +108,7 @@ def _lines(provider: Provider) -> list[str]:
         rows.append(("model", provider.model_file or "no model file"))
     if provider.problem is not None:
         rows += [("problem" if not place else "", line) for place, line in enumerate(provider.problem.splitlines())]
-    usable = "usable, if its server runs" if provider.assumed else "usable"
+    condition = ", with the vendor's key" if found.in_process else ", if its server runs"
+    usable = f"usable{condition if provider.assumed else ''}"
     state = usable if provider.problem is None else "not usable"
     return [f"{found.provider}: {state}", *(f"  {name:<10}{value}" for name, value in rows), ""]

@@ -100,9 +100,10 @@ def _provider(found: Where) -> list[tuple[str, list[str]]]:
         return [("provider", [f"none, no rule knows this id; write {' or '.join(served[:4])}"])]
     if provider is None:
         return [("provider", [f"{found.vendor}, of which lazybridge has prices but no provider class"])]
-    package = "none" if provider.sdk is None else f"{provider.sdk} {provider.sdk_version or 'is not installed'}"
+    package = provider.package or "none"
     variable = provider.key_variable
-    key = "none needed" if variable is None else f"{variable} is {'set' if provider.key_set else 'not set'}"
+    none = f"the vendor's, which {provider.sdk} finds" if provider.in_process else "none needed"
+    key = none if variable is None else f"{variable} is {'set' if provider.key_set else 'not set'}"
     named = f"{provider.provider} ({found.target.why})"
     return [("provider", [named]), ("class", [provider.cls]), ("package", [package]), ("key", [key])]
 

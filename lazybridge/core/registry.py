@@ -30,13 +30,14 @@ _BUILT_IN: dict[str, tuple[str, str]] = {
     "azure": ("lazybridge.core.providers.azure", "AzureProvider"),
     "bedrock": ("lazybridge.core.providers.bedrock", "BedrockProvider"), "vertex": ("lazybridge.core.providers.vertex", "VertexProvider"),
     "compatible": ("lazybridge.core.providers.openai_compatible", "OpenAICompatibleProvider"),
+    "litellm": ("lazybridge.core.providers.litellm", "LiteLLMProvider"),
     **{
         name: ("lazybridge.core.providers.compatible", f"{written}Provider")
         for name, written in (
             ("openrouter", "OpenRouter"), ("deepseek", "DeepSeek"), ("xai", "XAI"), ("together", "Together"),
             ("cerebras", "Cerebras"), ("perplexity", "Perplexity"), ("huggingface", "HuggingFace"), ("zai", "ZAI"),
             ("fireworks", "Fireworks"), ("moonshot", "Moonshot"), ("cohere", "Cohere"), ("ollama", "Ollama"), ("lmstudio", "LMStudio"),
-            ("vllm", "VLLM"), ("llamacpp", "LlamaCpp"), ("litellm", "LiteLLM"),
+            ("vllm", "VLLM"), ("llamacpp", "LlamaCpp"),
         )
     },
 }  # fmt: skip

@@ -1,29 +1,20 @@
-"""A LiteLLM proxy that no one here wrote, in front of the loopback vendor: `pip install "litellm[proxy]"` in any
-environment, and its command in PATH or in LITELLM_COMMAND."""
+"""A LiteLLM proxy that no one here wrote, in front of the loopback vendor."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import socket
-import subprocess
-import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lazybridge import Agent
-from lazybridge.core.providers.compatible import LiteLLMProvider
+from lazybridge.core.providers.litellm import LiteLLMProvider
 from lazybridge.core.types import CompletionRequest, Message, ToolDefinition
+from tests import peers
 from tests.fake_vendor import TEXT, FakeVendor, Fault
-
-COMMAND = os.environ.get("LITELLM_COMMAND") or shutil.which("litellm")
-pytestmark = pytest.mark.litellm  # deselected by default: `pytest -m litellm` where a LiteLLM proxy is installed
+from tests.providers.conftest import cache_of
 
 CONFIG = """
 model_list:
@@ -40,39 +31,13 @@ class Proxy:
 
 
 @pytest.fixture(scope="module")
-def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+def proxy(request: pytest.FixtureRequest) -> Iterator[Proxy]:
     upstream = FakeVendor()
-    folder: Path = tmp_path_factory.mktemp("litellm")
-    (folder / "config.yaml").write_text(CONFIG.format(url=upstream.url))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
-    with (folder / "log").open("w") as log:
-        child = subprocess.Popen(
-            [str(COMMAND), "--config", "config.yaml", "--host", "127.0.0.1", "--port", str(port)],
-            cwd=folder, env=environment, stdout=log, stderr=log,
-        )  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
     try:
-        until = time.monotonic() + 120
-        while not _is_up(url):
-            assert time.monotonic() < until, (folder / "log").read_text()[-2000:]
-            time.sleep(0.2)
-        yield Proxy(url, upstream)
+        with peers.litellm_proxy(cache_of(request), CONFIG.format(url=upstream.url)) as peer:
+            yield Proxy(peer.url, upstream)
     finally:
-        child.terminate()
-        child.wait(20)
         upstream.close()
-
-
-def _is_up(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/health/liveliness", timeout=5):
-            return True
-    except OSError:
-        return False
 
 
 def request_for(**fields: Any) -> CompletionRequest:

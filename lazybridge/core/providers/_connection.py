@@ -59,6 +59,11 @@ class Connection(Closing, AsksEndpoints):
         forget_after_fork(self)
 
     @classmethod
+    def sdk_here(cls) -> str:
+        """The package that is asked with the environment as it is."""
+        return cls.sdk
+
+    @classmethod
     def _options(cls) -> tuple[str, ...]:
         """The names of options beyond those every provider has."""
         return ()

@@ -191,12 +191,3 @@ class LlamaCppProvider(OpenAICompatibleProvider):
     name, key_variable, url_variable = "llamacpp", "LLAMACPP_API_KEY", "LLAMACPP_BASE_URL"
     url, _free = "http://127.0.0.1:8080/v1", True
     dialect = ChatWire(max_tokens_field="max_tokens", reasoning_effort=False, left_out=_OPENAIS)
-
-
-class LiteLLMProvider(OpenAICompatibleProvider):
-    """A LiteLLM proxy; the header of its whole answers says what they cost."""
-
-    # https://docs.litellm.ai/docs/providers/litellm_proxy; https://docs.litellm.ai/docs/proxy/cost_tracking
-    name, key_variable, url_variable = "litellm", "LITELLM_PROXY_API_KEY", "LITELLM_PROXY_API_BASE"
-    url, apis, cost_header = "http://127.0.0.1:4000", ("chat",), "x-litellm-response-cost"
-    dialect = ChatWire(max_tokens_field="max_tokens")
