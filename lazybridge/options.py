@@ -62,7 +62,11 @@ class GeminiOptions(ProviderOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class FalOptions(ProviderOptions):
-    """fal's."""
+    """fal's: `base_url` is the router of its language models, `run_url` and `queue_url` are what stands in for
+    `https://fal.run` and `https://queue.fal.run`."""
+
+    run_url: str | None = None
+    queue_url: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
