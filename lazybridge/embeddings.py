@@ -8,7 +8,7 @@ from typing import Unpack
 
 from lazybridge.core.endpoints.embeddings import EmbeddingRequest, Embeddings, Purpose
 from lazybridge.core.wire.endpoints.embeddings import EmbeddingEndpoint
-from lazybridge.endpoint_call import CallOptions, endpoint_run
+from lazybridge.endpoint_call import CallOptions, conceal, endpoint_run
 from lazybridge.endpoint_run import EndpointRun
 
 _EXAMPLE = 'embed("a text", model="text-embedding-3-small")'
@@ -52,6 +52,7 @@ async def aembed(
 def _prepared(
     texts: str | Sequence[str], model: str | None, dimensions: int | None, purpose: Purpose | None, options: CallOptions
 ) -> tuple[EndpointRun, Iterator[EmbeddingRequest]]:
+    conceal(options)
     inputs = (texts,) if isinstance(texts, str) else tuple(texts)
     run, common = endpoint_run(model, options, _EXAMPLE)
     request = EmbeddingRequest(inputs=inputs, dimensions=dimensions, purpose=purpose, **common)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from lazybridge.budget import Budget, check_budget
 from lazybridge.core.errors import ConfigurationError, UnsupportedFeatureError
-from lazybridge.core.errors.secrets import Secret
+from lazybridge.core.errors.secrets import Secret, is_secret
 from lazybridge.core.providers._endpoints import Endpoints
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.retry import RetryPolicy
@@ -67,8 +67,6 @@ def endpoint_run(model: str | None, options: Mapping[str, Any], example: str) ->
         raise ConfigurationError(f"max_retries={max_retries!r} is no count\nmax_retries is a whole number, such as 2")
     own = {name: value for name, value in options.items() if name not in (*_OF_THE_REQUEST, *_OF_THE_CALL)}
     own = {name: value for name, value in own.items() if value is not None}
-    if isinstance(own.get("api_key"), str):
-        own["api_key"] = Secret(own["api_key"])
     for name in own:
         refuse_misspelt(name)
     budget = check_budget(options.get("budget"))
@@ -77,6 +75,16 @@ def endpoint_run(model: str | None, options: Mapping[str, Any], example: str) ->
     policy = Policy(RetryPolicy(max_retries), False, 0, None, budget, options.get("ledger"))
     given = {name: options[name] for name in _OF_THE_REQUEST if name in options}
     return EndpointRun(with_endpoints(built, f"\nwrite {example}"), policy, timeout), {"model": model, **given}
+
+
+def conceal(options: Mapping[str, Any]) -> None:
+    """Hide the credentials among the words of a call in their own dict: a traceback with locals shows the caller's frame."""
+    words = cast("dict[str, Any]", options)
+    if isinstance(words.get("api_key"), str):
+        words["api_key"] = Secret(words["api_key"])
+    headers = words.get("extra_headers")
+    if isinstance(headers, Mapping):
+        words["extra_headers"] = {name: Secret(value) if isinstance(value, str) and is_secret(name, value) else value for name, value in headers.items()}  # fmt: skip
 
 
 def with_endpoints(provider: BaseProvider, hint: str = "") -> Endpoints:

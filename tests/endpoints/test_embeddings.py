@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import traceback
 from array import array
 from collections.abc import Iterator
 from decimal import Decimal
@@ -19,6 +20,7 @@ import lazybridge
 from lazybridge import BudgetExceeded, ConfigurationError, ProviderError, UnsupportedFeatureError, aembed, embed
 from lazybridge.core.endpoints.embeddings import EmbeddingRequest
 from lazybridge.core.errors import ServerError, from_exception
+from lazybridge.core.errors.secrets import chain_of
 from lazybridge.core.providers.anthropic import AnthropicProvider
 from tests.endpoints.conftest import Replay, recorded
 
@@ -308,6 +310,34 @@ def test_the_key_is_in_no_error(vendor: EmbeddingVendor) -> None:
     with pytest.raises(ProviderError) as caught:
         embed("a", "text-embedding-3-small", api_key="sk-verysecret123456", base_url=vendor.url)
     assert "verysecret" not in repr(caught.value) + str(caught.value) + repr(caught.value.__cause__)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda **words: embed("a", "text-embedding-3-small", **words),
+        lambda **words: embed(None, "text-embedding-3-small", **words),
+        lambda **words: asyncio.run(aembed("a", "text-embedding-3-small", **words)),
+        lambda **words: lazybridge.generate_image("a", "gpt-image-1.5", **words),
+        lambda **words: lazybridge.generate_image("a", "gpt-image-1.5", images="nothing-here.png", **words),
+        lambda **words: lazybridge.speak("a", "gpt-4o-mini-tts", **words),
+        lambda **words: lazybridge.transcribe("nothing-here.mp3", "gpt-4o-transcribe", **words),
+        lambda **words: lazybridge.batch(["a"], "gpt-6-luna", **words),
+        lambda **words: lazybridge.batch([], "gpt-6-luna", **words),
+        lambda **words: lazybridge.Batch.resume("batch_1", provider="openai", **words),
+    ],
+)
+def test_the_key_is_in_no_frame(call: Any, vendor: EmbeddingVendor) -> None:
+    vendor.statuses = [401]
+    words = {"api_key": "sk-verysecret123456", "extra_headers": {"X-Api-Key": "sk-verysecret654321"}, "max_retries": 0}
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - of whatever kind, its frames are shown
+        call(base_url=vendor.url, **words)
+    links = list(chain_of(caught.value))
+    frames = [frame for link in links for frame, _ in traceback.walk_tb(link.__traceback__)]
+    ours = [frame for frame in frames if Path(lazybridge.__file__).parent in Path(frame.f_code.co_filename).parents]
+    shown = [name for frame in ours for name, value in frame.f_locals.items() if "verysecret" in repr(value)]
+    assert ours
+    assert shown == []
 
 
 def test_a_model_id_finds_its_vendor(monkeypatch: pytest.MonkeyPatch) -> None:
