@@ -71,7 +71,7 @@ def endpoint_run(model: str | None, options: Mapping[str, Any], example: str) ->
         refuse_misspelt(name)
     budget = check_budget(options.get("budget"))
     chosen, model = LLMEngine.chosen(model, provider, None, own)
-    built = chosen if isinstance(chosen, BaseProvider) else _kept(chosen, tuple(sorted(own.items())), _seen(chosen))
+    built = chosen if isinstance(chosen, BaseProvider) else _kept(chosen, tuple(sorted(own.items())), _environment())
     policy = Policy(RetryPolicy(max_retries), False, 0, None, budget, options.get("ledger"))
     given = {name: options[name] for name in _OF_THE_REQUEST if name in options}
     return EndpointRun(with_endpoints(built, f"\nwrite {example}"), policy, timeout), {"model": model, **given}
@@ -94,16 +94,14 @@ def with_endpoints(provider: BaseProvider, hint: str = "") -> Endpoints:
     return provider
 
 
-def _seen(chosen: type[BaseProvider]) -> tuple[str | None, ...]:
-    """What a provider reads from the environment when it is built."""
-    more = (getattr(chosen, "key_variable", None), getattr(chosen, "url_variable", None))
-    names = [name for name in (*getattr(chosen, "other_key_variables", ()), *more) if name]
-    return tuple(Secret(os.environ[name]) if name in os.environ else None for name in names)
+def _environment() -> int:
+    """A number for all that a provider and its SDK may read from the environment: keys, projects, addresses, proxies."""
+    return hash(frozenset(os.environ.items()))
 
 
 @lru_cache(16)
 def _kept(
-    chosen: type[BaseProvider], options: tuple[tuple[str, Any], ...], seen: tuple[str | None, ...]
+    chosen: type[BaseProvider], options: tuple[tuple[str, Any], ...], environment: int
 ) -> BaseProvider:
     """One provider for all calls that name the same, so that they share its connections."""
     return chosen(**dict(options))

@@ -23,6 +23,7 @@ from lazybridge.core.errors import ServerError, from_exception
 from lazybridge.core.errors.secrets import chain_of
 from lazybridge.core.providers.anthropic import AnthropicProvider
 from tests.endpoints.conftest import Replay, recorded
+from tests.endpoints.vendor import Vendor
 
 
 def asked(record: dict[str, Any], **more: Any) -> EmbeddingRequest:
@@ -338,6 +339,17 @@ def test_the_key_is_in_no_frame(call: Any, vendor: EmbeddingVendor) -> None:
     shown = [name for frame in ours for name, value in frame.f_locals.items() if "verysecret" in repr(value)]
     assert ours
     assert shown == []
+
+
+def test_what_changes_in_the_environment_holds_for_the_next_call(
+    loopback: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # openai 3.54.0 `_client.py`: OPENAI_PROJECT_ID says who pays, and is read when a client is made.
+    loopback.answers["POST", "/v1/embeddings"] = (200, {"data": [{"index": 0, "embedding": [0.5]}]})
+    for project in ("proj_a", "proj_b"):
+        monkeypatch.setenv("OPENAI_PROJECT_ID", project)
+        embed("a", "text-embedding-3-small", api_key="k", base_url=f"{loopback.url}/v1")
+        assert loopback.sent[-1].headers["openai-project"] == project
 
 
 def test_a_model_id_finds_its_vendor(monkeypatch: pytest.MonkeyPatch) -> None:
