@@ -279,6 +279,28 @@ def test_an_answer_that_lacks_a_vector_is_an_error(vendor: EmbeddingVendor, monk
         embed(["a", "b"], **options(vendor), max_retries=0)
 
 
+@pytest.mark.parametrize("vector", [[0.5, None], [0.5, "1"], "%%%", "AAAAAAA=", [[0.5]]])
+def test_a_vector_that_is_none_is_an_error(
+    vector: Any, vendor: EmbeddingVendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = vendor.answer
+    monkeypatch.setattr(vendor, "answer", lambda body: {**whole(body), "data": [{"index": 0, "embedding": vector}]})
+    with pytest.raises(ServerError, match="openai/text-embedding-3-small: the answer h"):
+        embed("a", **options(vendor), max_retries=0)
+
+
+@pytest.mark.parametrize("error", [{"message": "no credits left", "code": "insufficient_quota"}, "no credits left"])
+def test_an_error_with_http_200_is_the_vendors_error(
+    error: Any, vendor: EmbeddingVendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The body of the recorded refusals, with the status of an answer.
+    monkeypatch.setattr(vendor, "answer", lambda body: {"error": error})
+    with pytest.raises(ProviderError, match="no credits left") as caught:
+        embed("a", **options(vendor), max_retries=0)
+    assert caught.value.kind == ("server" if isinstance(error, str) else "quota")
+    assert caught.value.provider == "openai"
+
+
 def test_what_nobody_can_embed_is_said_before_anything_is_sent(vendor: EmbeddingVendor) -> None:
     for texts, said in (([], "no text"), (["a", ""], "text 1 is empty"), ([1], "no texts")):
         with pytest.raises(ValueError, match=said):

@@ -168,6 +168,16 @@ def test_what_a_vendor_cannot_take_is_said(media_vendor: MediaVendor) -> None:
         speak("hi", provider="groq", api_key="k", base_url=media_vendor.url)
 
 
+def test_an_error_with_http_200_is_no_sound(media_vendor: MediaVendor) -> None:
+    options: dict[str, Any] = {"model": "gpt-4o-mini-tts", "api_key": "k", "base_url": media_vendor.url}
+    media_vendor.answer = {"error": {"message": "no credits left", "code": "insufficient_quota"}}
+    with pytest.raises(ProviderError, match="openai/gpt-4o-mini-tts: no credits left") as caught:
+        speak("hi", **options)
+    assert caught.value.kind == "quota"
+    media_vendor.answer = b"{\x00\x01\x00"
+    assert speak("hi", format="pcm", **options).audio.data == b"{\x00\x01\x00"
+
+
 def test_words_that_are_none() -> None:
     with pytest.raises(ValueError, match="says nothing"):
         speak("", "tts-1", api_key="k")

@@ -15,7 +15,13 @@ from lazybridge.core.endpoints import EndpointRequest, EndpointResponse
 from lazybridge.core.endpoints.embeddings import EmbeddingRequest, Embeddings
 from lazybridge.core.endpoints.models import ModelList, ModelListRequest
 from lazybridge.core.endpoints.tokens import TokenCount, TokenCountRequest
-from lazybridge.core.errors import ConfigurationError, ProviderError, ServerError, UnsupportedFeatureError
+from lazybridge.core.errors import (
+    ConfigurationError,
+    ProviderError,
+    ServerError,
+    UnsupportedFeatureError,
+    error_in_body,
+)
 from lazybridge.core.providers._connection import Connection
 from lazybridge.core.providers._reading import cut_off, end_of
 from lazybridge.core.providers.adjusting import announce
@@ -135,11 +141,7 @@ class Endpoints(Connection):
         began: float, kind: type[Given],
     ) -> Given:  # fmt: skip
         raw = http.content if endpoint.binary else parsed(http, self.name, self.request_id_header)
-        try:
-            response: Given = endpoint.response(request, raw)
-        except ProviderError as error:
-            error.provider = self.name
-            raise
+        response: Given = self._read(endpoint, request, raw)
         response.model = response.model or model or None
         response.request_id = http.headers.get(self.request_id_header) or response.request_id
         response.adjustments = (*call.adjustments, *response.adjustments)
@@ -149,6 +151,20 @@ class Endpoints(Connection):
             response.receipt = response.receipt.at_least(f"prices by the {endpoint.sold_by} are not known here")
         response.usage.cost_usd = response.receipt.cost_usd
         return response
+
+
+    def _read(self, endpoint: Endpoint[Any, Any], request: EndpointRequest, raw: Any) -> Any:
+        """What the answer says. Raises the vendor's error where an answer of HTTP 200 holds that instead."""
+        try:
+            return endpoint.response(request, raw)
+        except ProviderError as error:
+            said = raw.get("error") if isinstance(raw, Mapping) and type(error) is ServerError else None
+            if not said:
+                error.provider = self.name
+                raise
+        except (AttributeError, KeyError, TypeError, ValueError) as exc:
+            raise ServerError("the answer has a shape that is not known here", provider=self.name, retryable=False) from exc  # fmt: skip
+        raise error_in_body(said, provider=self.name)
 
 
 def parsed(http: Any, provider: str, request_id_header: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from lazybridge.core.errors import ServerError
 from lazybridge.core.types import Adjustment
 from lazybridge.core.usage import UsageStats
 from lazybridge.core.wire import number, reported_cost
-from lazybridge.core.wire.endpoints import Endpoint, HTTPCall, listed, with_extra
+from lazybridge.core.wire.endpoints import Endpoint, HTTPCall, decoded, listed, with_extra
 from lazybridge.core.wire.endpoints.gemini import resource
 
 
@@ -146,12 +145,13 @@ _TASKS: dict[Purpose, str] = {
 
 
 def _floats(vector: Any) -> list[float]:
-    """A vector that came as numbers, or as base64 of 32-bit floats, little end first."""
+    """A vector that came as numbers, or as base64 of 32-bit floats, little end first. Raises TypeError where one is null,
+    as servers write NaN, or no number."""
     if isinstance(vector, str):
-        found = array("f", base64.b64decode(vector))
+        found = array("f", decoded(vector))
         if array("H", b"\x01\x00")[0] != 1:  # this machine reads the big end first
             found.byteswap()
         return found.tolist()
     if not isinstance(vector, list) or not vector:
         raise ServerError("the answer has an item without a vector")
-    return vector
+    return array("d", vector).tolist()
