@@ -56,7 +56,7 @@ class Endpoints(Connection):
         found = self.ask("models", ModelListRequest(), ModelList)
         while found.after is not None:
             page = self.ask("models", ModelListRequest(after=found.after), ModelList)
-            found.models, found.after = [*found.models, *page.models], page.after
+            found.add(page)
         return found
 
     async def amodels(self) -> ModelList:
@@ -64,7 +64,7 @@ class Endpoints(Connection):
         found = await self.aask("models", ModelListRequest(), ModelList)
         while found.after is not None:
             page = await self.aask("models", ModelListRequest(after=found.after), ModelList)
-            found.models, found.after = [*found.models, *page.models], page.after
+            found.add(page)
         return found
 
     def count_tokens(self, request: CompletionRequest) -> TokenCount:
