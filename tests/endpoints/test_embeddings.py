@@ -261,6 +261,23 @@ def test_a_budget_holds(vendor: EmbeddingVendor) -> None:
     assert found.cost_usd is None
 
 
+@pytest.mark.parametrize("extra", [{"model": "text-embedding-3-large"}, {"input": ["x" * 100_000]}])
+def test_a_budget_is_not_passed_in_extra_body(extra: dict[str, Any], vendor: EmbeddingVendor) -> None:
+    with pytest.raises(BudgetExceeded, match="nobody can say"):
+        embed("a", **options(vendor), extra_body=extra, budget=lazybridge.Budget("0.000001"))
+    assert vendor.requests == []
+    embed("a", **options(vendor), extra_body={"user": "u-1"}, budget=lazybridge.Budget("0.000001"))
+
+
+def test_what_was_paid_before_the_budget_was_used_up_is_on_the_error(vendor: EmbeddingVendor) -> None:
+    texts = ["y" * 200_000, "z" * 200_000]
+    with pytest.raises(BudgetExceeded) as exceeded:
+        embed(texts, **options(vendor), budget=lazybridge.Budget("0.005"))
+    assert exceeded.value.receipt is not None
+    assert exceeded.value.receipt.total == Decimal("0.004")
+    assert len(exceeded.value.attempts) == 1
+
+
 def test_the_ledger_has_a_row_for_every_attempt(vendor: EmbeddingVendor, tmp_path: Path) -> None:
     vendor.statuses = [503]
     with lazybridge.Ledger(tmp_path / "spend.db") as ledger:

@@ -17,6 +17,10 @@ from lazybridge.core.wire.endpoints import Endpoint, HTTPCall, decoded, listed, 
 from lazybridge.core.wire.endpoints.gemini import resource
 
 
+# What says how vectors come, and neither what is embedded nor by which model.
+_HARMLESS = frozenset({"dimensions", "encoding_format", "input_type", "output_dimension", "output_dtype", "parameters", "user"})  # fmt: skip
+
+
 @dataclass(frozen=True, kw_only=True)
 class EmbeddingEndpoint(Endpoint[EmbeddingRequest, Embeddings]):
     """What every embedding API has: a limit of texts, and of UTF-8 bytes, for one request; a token has a byte at least."""
@@ -25,7 +29,10 @@ class EmbeddingEndpoint(Endpoint[EmbeddingRequest, Embeddings]):
     most_bytes: int = 300_000
 
     def most(self, request: EmbeddingRequest) -> UsageStats | None:
-        """A token holds a byte at least; a vendor may add a few around each text."""
+        """A token holds a byte at least; a vendor may add a few around each text. None where `extra_body` may change what is
+        asked, or who."""
+        if not _HARMLESS.issuperset(request.extra_body or ()):
+            return None
         return UsageStats(sum(len(text.encode()) + 8 for text in request.inputs), 0)
 
     def parts(self, inputs: tuple[str, ...]) -> list[tuple[str, ...]]:
