@@ -41,6 +41,7 @@ class Endpoint(Generic[Asked, Given]):
     needs_model: ClassVar[bool] = True
     sold_by: ClassVar[str] = ""
     repeatable: ClassVar[bool] = True  # a second try of a call that broke off does nothing twice
+    dear: ClassVar[bool] = False  # a call that broke off may be billed, and a second try would be billed again
     default_model: str | None = None
 
     def call(self, request: Asked, model: ModelProfile) -> HTTPCall:
