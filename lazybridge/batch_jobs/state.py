@@ -176,7 +176,8 @@ class BatchState:
 
     def _read(self, answers: list[BatchAnswer]) -> list[Envelope[Any]]:
         reader = Reader(self._provider, batches_of(self._provider), self._job, self.model, self._output)
-        envelopes = reader.envelopes(answers, self.counts.total if self._size is None else self._size)
+        ours = self._size is not None
+        envelopes = reader.envelopes(answers, self._size if ours else self.counts.total, ours=ours)
         self._envelopes = envelopes
         held, self._held = self._held, None
         enter(envelopes, self._policy, held, asked=self._model or self.model, since=self.created_at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, Unpack
@@ -116,7 +116,7 @@ class _Submission(NamedTuple):
         options: Mapping[str, Any],
     ) -> _Submission:
         conceal(options)
-        if isinstance(tasks, (str, bytes)) or not isinstance(tasks, Iterable):
+        if isinstance(tasks, (str, bytes, Mapping, Set)) or not isinstance(tasks, Iterable):
             raise TypeError(f"tasks are a list, got {type(tasks).__name__}: {tasks!r}\nwrite {EXAMPLE}")
         settings = {name: value for name, value in options.items() if name in _OF_THE_REQUESTS}
         others = {name: value for name, value in options.items() if name not in _OF_THE_REQUESTS}
