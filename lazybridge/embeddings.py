@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Unpack
 
@@ -29,7 +29,7 @@ def embed(
     "clustering"), where a model tells these apart. What a vendor cannot take is in `.adjustments`.
     `options` are those of `CallOptions`: `provider=`, `timeout=` in seconds, `budget=`, `api_key=`, `base_url=` and others.
     Raises ConfigurationError for a missing key or an unknown model, UnsupportedFeatureError where the vendor makes no
-    vectors, ValueError for texts that are none, BudgetExceeded before a request that a budget cannot pay for, and
+    vectors, TypeError or ValueError for texts that are none, BudgetExceeded before a request that a budget cannot pay for, and
     ProviderError, with `.attempts` and `.receipt`, for a failed call.
     """
     run, parts = _prepared(texts, model, dimensions, purpose, options)
@@ -53,6 +53,8 @@ def _prepared(
     texts: str | Sequence[str], model: str | None, dimensions: int | None, purpose: Purpose | None, options: CallOptions
 ) -> tuple[EndpointRun, Iterator[EmbeddingRequest]]:
     conceal(options)
+    if isinstance(texts, (bytes, Mapping, Set)) or not isinstance(texts, Iterable):
+        raise TypeError(f"texts are a text or a list of them, got {type(texts).__name__}: {texts!r:.60}\nwrite {_EXAMPLE}")
     inputs = (texts,) if isinstance(texts, str) else tuple(texts)
     run, common = endpoint_run(model, options, _EXAMPLE)
     request = EmbeddingRequest(inputs=inputs, dimensions=dimensions, purpose=purpose, **common)

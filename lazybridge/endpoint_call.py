@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import lru_cache
+from math import inf
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from lazybridge.budget import Budget, check_budget
@@ -61,7 +62,7 @@ def endpoint_run(model: str | None, options: Mapping[str, Any], example: str) ->
     if model is None and provider is None:
         raise ConfigurationError(f"neither a model nor a provider is named\nwrite {example}")
     timeout, max_retries = options.get("timeout"), options.get("max_retries", 2)
-    if timeout is not None and not (isinstance(timeout, (int, float)) and timeout > 0):
+    if timeout is not None and not (isinstance(timeout, (int, float)) and 0 < timeout < inf):
         raise ConfigurationError(f"timeout={timeout!r} is no time\ntimeout is in seconds, above 0; None is no limit")
     if type(max_retries) is not int or max_retries < 0:
         raise ConfigurationError(f"max_retries={max_retries!r} is no count\nmax_retries is a whole number, such as 2")

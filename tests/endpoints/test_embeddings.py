@@ -322,6 +322,12 @@ def test_what_nobody_can_embed_is_said_before_anything_is_sent(vendor: Embedding
     for texts, said in (([], "no text"), (["a", ""], "text 1 is empty"), ([1], "no texts")):
         with pytest.raises(ValueError, match=said):
             embed(texts, **options(vendor))  # type: ignore[arg-type]  # what a user may pass all the same
+    for strange in (None, 3, b"a text", {"a": 1}, {"a"}):
+        with pytest.raises(TypeError, match="texts are a text or a list of them"):
+            embed(strange, **options(vendor))  # type: ignore[arg-type]
+    for timeout in (0, float("inf"), float("nan")):
+        with pytest.raises(ConfigurationError, match="is no time"):
+            embed("a", timeout=timeout, **options(vendor))
     with pytest.raises(ValueError, match="dimensions=0"):
         embed("a", dimensions=0, **options(vendor))
     with pytest.raises(ValueError, match="purpose='find'"):

@@ -35,6 +35,8 @@ from lazybridge.core.providers.fal import FalProvider
 from lazybridge.core.wire.endpoints.fal import image_arguments, result_of, status_of
 from tests.endpoints import conftest as recordings
 from tests.endpoints.conftest import CONFORMANCE, Replay
+from tests.endpoints.conftest import loopback as loopback
+from tests.endpoints.vendor import Vendor
 from tests.fake_vendor import FakeVendor, Fault
 
 KEY = "0123-4567:89abcdef"
@@ -566,6 +568,23 @@ def test_questions_about_a_job_are_asked_again(asynchronous: bool, fal: Fal) -> 
         status = provider.job(*job_of(RECORDS[QUEUED])).status()
     assert status == Queued(0)
     assert len(fal.requests) == 3
+
+
+@asynchronous
+def test_a_long_wait_outlives_many_failed_questions(asynchronous: bool, loopback: Vendor) -> None:
+    # The statuses are those of the recorded jobs; every other question fails.
+    path = "/fal-ai/flux/requests/r-1"
+    statuses = [{"status": "IN_PROGRESS", "logs": None}] * 4 + [{"status": "COMPLETED", "logs": None, "metrics": {}}]
+    questions = iter([answer for status in statuses for answer in ((503, {"detail": "busy"}, {"retry-after": "0"}), (200, status))])
+    loopback.answers["GET", f"{path}/status"] = lambda sent: next(questions)
+    loopback.answers["GET", path] = (200, {"images": []})
+    with FalProvider(api_key=KEY, run_url=loopback.url, queue_url=loopback.url) as provider:
+        if asynchronous:
+            found = awaited(provider, lambda: provider.ajob("fal-ai/flux/dev", "r-1").wait(interval=0.01))
+        else:
+            found = provider.job("fal-ai/flux/dev", "r-1").wait(interval=0.01)
+    assert found.json == {"images": []}
+    assert len(loopback.sent) == 11
 
 
 def test_a_server_that_is_not_there_is_tried_again_and_nobody_else_is_asked() -> None:
