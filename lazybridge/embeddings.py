@@ -54,7 +54,9 @@ def _prepared(
 ) -> tuple[EndpointRun, Iterator[EmbeddingRequest]]:
     conceal(options)
     if isinstance(texts, (bytes, Mapping, Set)) or not isinstance(texts, Iterable):
-        raise TypeError(f"texts are a text or a list of them, got {type(texts).__name__}: {texts!r:.60}\nwrite {_EXAMPLE}")
+        raise TypeError(
+            f"texts are a text or a list of them, got {type(texts).__name__}: {texts!r:.60}\nwrite {_EXAMPLE}"
+        )
     inputs = (texts,) if isinstance(texts, str) else tuple(texts)
     run, common = endpoint_run(model, options, _EXAMPLE)
     request = EmbeddingRequest(inputs=inputs, dimensions=dimensions, purpose=purpose, **common)

@@ -101,8 +101,6 @@ def _environment() -> int:
 
 
 @lru_cache(16)
-def _kept(
-    chosen: type[BaseProvider], options: tuple[tuple[str, Any], ...], environment: int
-) -> BaseProvider:
+def _kept(chosen: type[BaseProvider], options: tuple[tuple[str, Any], ...], environment: int) -> BaseProvider:
     """One provider for all calls that name the same, so that they share its connections."""
     return chosen(**dict(options))

@@ -36,9 +36,7 @@ class Reader:
         self._took_ms = (ended - self._began) * 1000
         self._wire = batches.wire_of(job.url) or self._usual_wire()
 
-    def envelopes(
-        self, answers: Sequence[BatchAnswer], size: int | None, *, ours: bool = False
-    ) -> list[Envelope[Any]]:
+    def envelopes(self, answers: Sequence[BatchAnswer], size: int | None, *, ours: bool = False) -> list[Envelope[Any]]:
         """One for each of `size` requests in their order, also for those that the vendor has no answer to. Where the
         requests do not carry places of ours (`request-1` alone is no place), one for each answer in the vendor's order;
         `ours` says that they do: what has no place, or one that is taken, then follows at the end."""
@@ -87,7 +85,9 @@ class Reader:
         try:
             response = self._wire.from_sdk_response(answer.body)
         except (AttributeError, KeyError, TypeError, ValueError) as exc:  # one that is garbled costs no other
-            raise ServerError("the answer has a shape that is not known here", retryable=False, code="unreadable") from exc
+            raise ServerError(
+                "the answer has a shape that is not known here", retryable=False, code="unreadable"
+            ) from exc
         response.raw = RawAnswer(answer.body, partial(self._provider._build_raw, wire=self._wire))
         attempt.model = response.model or self._model
         attempt.receipt = response.receipt = self._priced(response.usage, attempt)

@@ -619,7 +619,10 @@ def test_a_request_without_a_word_has_an_unknown_cost(bench: Bench) -> None:
 
 
 def test_an_answer_too_many_moves_no_other(anthropic_bench: Bench) -> None:
-    first, second = bytes_of.anthropic_line("request-0", "4", 20, 5), bytes_of.anthropic_line("request-1", "Jupiter", 19, 4)
+    first, second = (
+        bytes_of.anthropic_line("request-0", "4", 20, 5),
+        bytes_of.anthropic_line("request-1", "Jupiter", 19, 4),
+    )
     for more in ("request-1", "request-7", "another", None):
         again = {**bytes_of.anthropic_line("request-1", "Saturn", 19, 4), "custom_id": more}
         anthropic_bench.states[:] = list(anthropic_bench.kind.states)
@@ -630,7 +633,10 @@ def test_an_answer_too_many_moves_no_other(anthropic_bench: Bench) -> None:
 
 
 def test_an_answer_that_is_garbled_costs_no_other(anthropic_bench: Bench) -> None:
-    first, second = bytes_of.anthropic_line("request-0", "4", 20, 5), bytes_of.anthropic_line("request-1", "Jupiter", 19, 4)
+    first, second = (
+        bytes_of.anthropic_line("request-0", "4", 20, 5),
+        bytes_of.anthropic_line("request-1", "Jupiter", 19, 4),
+    )
     first["result"]["message"]["content"] = "4"
     anthropic_bench.content = bytes_of.lines(first, second)
     with Budget(1, unknown="allow") as budget:

@@ -575,7 +575,9 @@ def test_a_long_wait_outlives_many_failed_questions(asynchronous: bool, loopback
     # The statuses are those of the recorded jobs; every other question fails.
     path = "/fal-ai/flux/requests/r-1"
     statuses = [{"status": "IN_PROGRESS", "logs": None}] * 4 + [{"status": "COMPLETED", "logs": None, "metrics": {}}]
-    questions = iter([answer for status in statuses for answer in ((503, {"detail": "busy"}, {"retry-after": "0"}), (200, status))])
+    questions = iter(
+        [answer for status in statuses for answer in ((503, {"detail": "busy"}, {"retry-after": "0"}), (200, status))]
+    )
     loopback.answers["GET", f"{path}/status"] = lambda sent: next(questions)
     loopback.answers["GET", path] = (200, {"images": []})
     with FalProvider(api_key=KEY, run_url=loopback.url, queue_url=loopback.url) as provider:

@@ -152,7 +152,6 @@ class Endpoints(Connection):
         response.usage.cost_usd = response.receipt.cost_usd
         return response
 
-
     def _read(self, endpoint: Endpoint[Any, Any], request: EndpointRequest, raw: Any) -> Any:
         """What the answer says. Raises the vendor's error where an answer of HTTP 200 holds that instead."""
         try:

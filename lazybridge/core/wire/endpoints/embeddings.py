@@ -16,7 +16,6 @@ from lazybridge.core.wire import number, reported_cost
 from lazybridge.core.wire.endpoints import Endpoint, HTTPCall, decoded, listed, with_extra
 from lazybridge.core.wire.endpoints.gemini import resource
 
-
 # What says how vectors come, and neither what is embedded nor by which model.
 _HARMLESS = frozenset({"dimensions", "encoding_format", "input_type", "output_dimension", "output_dtype", "parameters", "user"})  # fmt: skip
 
