@@ -618,6 +618,18 @@ def test_a_request_without_a_word_has_an_unknown_cost(bench: Bench) -> None:
     assert lost.metadata.receipt.status == "unknown"
 
 
+def test_who_reads_at_the_same_time_books_once(anthropic_bench: Bench, tmp_path: Path) -> None:
+    with Budget(1) as budget, Ledger(tmp_path / "spend.db") as ledger:
+        batch = anthropic_bench.begin(max_tokens=50, ledger=ledger).wait(every=0.01)
+
+        async def twice() -> tuple[Any, Any]:
+            return await asyncio.gather(batch.aresults(), batch.aresults())  # type: ignore[return-value]
+
+        first, second = asyncio.run(twice())
+    assert first is second
+    assert budget.spent == batch.receipt.total  # type: ignore[union-attr]
+
+
 def test_an_answer_too_many_moves_no_other(anthropic_bench: Bench) -> None:
     first, second = (
         bytes_of.anthropic_line("request-0", "4", 20, 5),
