@@ -18,10 +18,12 @@ import pytest
 
 import lazybridge
 from lazybridge import BudgetExceeded, ConfigurationError, ProviderError, UnsupportedFeatureError, aembed, embed
+from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.endpoints.embeddings import EmbeddingRequest
 from lazybridge.core.errors import ServerError, from_exception
 from lazybridge.core.errors.secrets import chain_of
 from lazybridge.core.providers.anthropic import AnthropicProvider
+from lazybridge.core.wire.endpoints.embeddings import GeminiEmbeddings
 from tests.endpoints.conftest import Replay, recorded
 from tests.endpoints.vendor import Vendor
 
@@ -294,6 +296,14 @@ def test_an_answer_that_lacks_a_vector_is_an_error(vendor: EmbeddingVendor, monk
     monkeypatch.setattr(vendor, "answer", lambda body: {**whole(body), "data": whole(body)["data"][:1]})
     with pytest.raises(ServerError, match="2 texts came back"):
         embed(["a", "b"], **options(vendor), max_retries=0)
+
+
+def test_what_is_added_for_vertex_stands_beside_what_was_asked() -> None:
+    # google-genai 3.4.0 `models.py` writes both, as `outputDimensionality` and `autoTruncate`, into `parameters`.
+    request = EmbeddingRequest(inputs=("a",), dimensions=256, extra_body={"parameters": {"autoTruncate": False}})
+    call = GeminiEmbeddings(vertex=True).call(request, ModelProfile("gemini-embedding-001"))
+    assert call.body is not None
+    assert call.body["parameters"] == {"outputDimensionality": 256, "autoTruncate": False}
 
 
 @pytest.mark.parametrize("vector", [[0.5, None], [0.5, "1"], "%%%", "AAAAAAA=", [[0.5]]])

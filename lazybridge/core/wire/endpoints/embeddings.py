@@ -14,7 +14,7 @@ from lazybridge.core.types import Adjustment
 from lazybridge.core.usage import UsageStats
 from lazybridge.core.wire import number, reported_cost
 from lazybridge.core.wire.endpoints import Endpoint, HTTPCall, decoded, listed, with_extra
-from lazybridge.core.wire.endpoints.gemini import resource
+from lazybridge.core.wire.endpoints.gemini import resource, with_settings
 
 # What says how vectors come, and neither what is embedded nor by which model.
 _HARMLESS = frozenset({"dimensions", "encoding_format", "input_type", "output_dimension", "output_dtype", "parameters", "user"})  # fmt: skip
@@ -112,7 +112,7 @@ class GeminiEmbeddings(EmbeddingEndpoint):
             body: dict[str, Any] = {"instances": instances}
             if request.dimensions is not None:
                 body["parameters"] = {"outputDimensionality": request.dimensions}
-            return HTTPCall(f"{resource(model.id, True)}:predict", with_extra(body, request))
+            return HTTPCall(f"{resource(model.id, True)}:predict", with_settings(body, request))
         settings: dict[str, Any] = {"taskType": task} if task else {}
         if request.dimensions is not None:
             settings["outputDimensionality"] = request.dimensions
