@@ -36,7 +36,7 @@ from lazybridge.core.wire.endpoints.fal import image_arguments, result_of, statu
 from tests.endpoints import conftest as recordings
 from tests.endpoints.conftest import CONFORMANCE, Replay
 from tests.endpoints.conftest import loopback as loopback
-from tests.endpoints.vendor import Vendor
+from tests.endpoints.vendor import Dripping, Vendor
 from tests.fake_vendor import FakeVendor, Fault
 
 KEY = "0123-4567:89abcdef"
@@ -613,6 +613,22 @@ def test_timeout_is_wall_time(slow: dict[str, Any], asynchronous: bool, fal: Fal
     assert caught.value.receipt.status == "unknown"
 
 
+@asynchronous
+def test_a_stream_that_time_cut_off_does_not_look_whole(asynchronous: bool) -> None:
+    with Dripping(b'data: {"images": []}\n\n', "text/event-stream") as vendor:
+        provider = FalProvider(api_key=KEY, run_url=vendor.url)
+        with pytest.raises(ProviderTimeoutError, match=r"timeout=0\.4 s"):
+            if asynchronous:
+                awaited(provider, lambda: all_of(provider.aevents("fal-ai/flux/dev", ARGUMENTS, timeout=0.4)))
+            else:
+                list(provider.events("fal-ai/flux/dev", ARGUMENTS, timeout=0.4))
+        provider.close()
+
+
+async def all_of(events: Any) -> list[Any]:
+    return [event async for event in events]
+
+
 # --- where, and who ---------------------------------------------------------------------------------------------------
 
 
@@ -661,6 +677,7 @@ def test_the_key_of_the_environment(fal: Fal, monkeypatch: pytest.MonkeyPatch) -
     [
         (lambda p: p.run("flux", ARGUMENTS), 'no application of fal\nname it with its owner: "fal-ai/flux/dev"'),
         (lambda p: p.submit("https://fal.run/fal-ai/flux", ARGUMENTS), "no application of fal"),
+        (lambda p: p.run("fal-ai/../../flux", ARGUMENTS), "no application of fal"),
         (lambda p: p.run("fal-ai/flux/dev", "a cat"), "arguments are a str"),
         (lambda p: p.run("fal-ai/flux/dev", ARGUMENTS, timeout=0), "timeout=0 is no time"),
         (lambda p: p.submit("fal-ai/flux/dev", ARGUMENTS, max_retries=-1), "max_retries=-1 is no count"),

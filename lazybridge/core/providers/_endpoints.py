@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import replace
 from importlib import import_module
 from typing import Any, ClassVar, TypeVar
@@ -23,7 +22,7 @@ from lazybridge.core.errors import (
     error_in_body,
 )
 from lazybridge.core.providers._connection import Connection
-from lazybridge.core.providers._reading import cut_off, end_of
+from lazybridge.core.providers._reading import end_of, read_whole
 from lazybridge.core.providers.adjusting import announce
 from lazybridge.core.providers.costing import receipt_for
 from lazybridge.core.receipt import FREE
@@ -89,8 +88,7 @@ class Endpoints(Connection):
         endpoint, model, call, at = self._prepared(name, request)
         began = time.time()
         http = self._called(self._sync_client(), request, call, at, wait_for_body=False)
-        with closing(http), cut_off(http, at):
-            http.read()
+        read_whole(http, at)
         return self._given(endpoint, model, request, call, http, began, kind)
 
     async def aask(self, name: str, request: EndpointRequest, kind: type[Given]) -> Given:
