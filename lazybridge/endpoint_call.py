@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from lazybridge.budget import Budget, check_budget
 from lazybridge.core.errors import ConfigurationError, UnsupportedFeatureError
-from lazybridge.core.errors.secrets import Secret, is_secret
+from lazybridge.core.errors.secrets import Secret, concealed
 from lazybridge.core.providers._endpoints import Endpoints
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.retry import RetryPolicy
@@ -83,9 +83,8 @@ def conceal(options: Mapping[str, Any]) -> None:
     words = cast("dict[str, Any]", options)
     if isinstance(words.get("api_key"), str):
         words["api_key"] = Secret(words["api_key"])
-    headers = words.get("extra_headers")
-    if isinstance(headers, Mapping):
-        words["extra_headers"] = {name: Secret(value) if isinstance(value, str) and is_secret(name, value) else value for name, value in headers.items()}  # fmt: skip
+    if isinstance(words.get("extra_headers"), Mapping):
+        words["extra_headers"] = concealed(words["extra_headers"])
 
 
 def with_endpoints(provider: BaseProvider, hint: str = "") -> Endpoints:

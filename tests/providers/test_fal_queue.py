@@ -10,8 +10,10 @@ import inspect
 import json
 import socket
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -30,6 +32,7 @@ from lazybridge.core.errors import (
     RateLimitError,
     ServerError,
 )
+from lazybridge.core.errors.secrets import chain_of
 from lazybridge.core.providers import _fal
 from lazybridge.core.providers.fal import FalProvider
 from lazybridge.core.wire.endpoints.fal import image_arguments, result_of, status_of
@@ -615,18 +618,36 @@ def test_timeout_is_wall_time(slow: dict[str, Any], asynchronous: bool, fal: Fal
 
 @asynchronous
 def test_a_stream_that_time_cut_off_does_not_look_whole(asynchronous: bool) -> None:
+    def read(provider: FalProvider) -> Any:
+        if asynchronous:
+            return awaited(provider, lambda: all_of(provider.aevents("fal-ai/flux/dev", ARGUMENTS, timeout=0.4)))
+        return list(provider.events("fal-ai/flux/dev", ARGUMENTS, timeout=0.4))
+
     with Dripping(b'data: {"images": []}\n\n', "text/event-stream") as vendor:
         provider = FalProvider(api_key=KEY, run_url=vendor.url)
         with pytest.raises(ProviderTimeoutError, match=r"timeout=0\.4 s"):
-            if asynchronous:
-                awaited(provider, lambda: all_of(provider.aevents("fal-ai/flux/dev", ARGUMENTS, timeout=0.4)))
-            else:
-                list(provider.events("fal-ai/flux/dev", ARGUMENTS, timeout=0.4))
+            read(provider)
         provider.close()
 
 
 async def all_of(events: Any) -> list[Any]:
     return [event async for event in events]
+
+
+@asynchronous
+@pytest.mark.parametrize("method", ["run", "submit"])
+def test_a_header_of_ones_own_is_in_no_frame(asynchronous: bool, method: str, loopback: Vendor) -> None:
+    provider = FalProvider(api_key=KEY, run_url=loopback.url, queue_url=loopback.url)
+    headers = {"X-Gateway-Token": "sk-verysecret123456"}
+    with pytest.raises(ProviderError) as caught:
+        outcome(asynchronous, provider, method, "fal-ai/flux/dev", ARGUMENTS, extra_headers=headers)
+    provider.close()
+    assert loopback.sent[0].headers["x-gateway-token"] == "sk-verysecret123456"
+    frames = [frame for link in chain_of(caught.value) for frame, _ in traceback.walk_tb(link.__traceback__)]
+    ours = [frame for frame in frames if Path(inspect.getfile(_fal)).parent in Path(frame.f_code.co_filename).parents]
+    shown = [name for frame in ours for name, value in frame.f_locals.items() if "verysecret" in repr(value)]
+    assert ours
+    assert shown == []
 
 
 # --- where, and who ---------------------------------------------------------------------------------------------------
