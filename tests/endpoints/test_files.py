@@ -272,3 +272,15 @@ def test_a_time_that_there_is_not_loses_no_file(loopback: Vendor) -> None:
     loopback.answers["GET", "/v1/files/file-1"] = (200, {"id": "file-1", "expires_at": 1e30})
     with OpenAIProvider(api_key="k", base_url=f"{loopback.url}/v1") as provider:
         assert provider.file("file-1").expires_at is None
+
+
+def test_facts_and_bytes_on_an_event_loop(loopback: Vendor) -> None:
+    loopback.answers["GET", "/v1/files/file-1"] = (200, {"id": "file-1", "filename": "a.txt", "bytes": 5})
+    loopback.answers["GET", "/v1/files/file-1/content"] = (200, b"hello", {"content-type": "application/octet-stream"})
+
+    async def both() -> tuple[Any, bytes]:
+        async with OpenAIProvider(api_key="k", base_url=f"{loopback.url}/v1") as provider:
+            return await provider.afile("file-1"), await provider.adownload("file-1")
+
+    file, data = asyncio.run(both())
+    assert (file.name, file.size, data) == ("a.txt", 5, b"hello")
