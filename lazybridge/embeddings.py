@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Unpack
 
 from lazybridge.core.endpoints.embeddings import EmbeddingRequest, Embeddings, Purpose
 from lazybridge.core.wire.endpoints.embeddings import EmbeddingEndpoint
-from lazybridge.endpoint_call import CallOptions, endpoint_run
+from lazybridge.endpoint_call import CallOptions, conceal, endpoint_run
 from lazybridge.endpoint_run import EndpointRun
 
 _EXAMPLE = 'embed("a text", model="text-embedding-3-small")'
@@ -29,7 +29,7 @@ def embed(
     "clustering"), where a model tells these apart. What a vendor cannot take is in `.adjustments`.
     `options` are those of `CallOptions`: `provider=`, `timeout=` in seconds, `budget=`, `api_key=`, `base_url=` and others.
     Raises ConfigurationError for a missing key or an unknown model, UnsupportedFeatureError where the vendor makes no
-    vectors, ValueError for texts that are none, BudgetExceeded before a request that a budget cannot pay for, and
+    vectors, TypeError or ValueError for texts that are none, BudgetExceeded before a request that a budget cannot pay for, and
     ProviderError, with `.attempts` and `.receipt`, for a failed call.
     """
     run, parts = _prepared(texts, model, dimensions, purpose, options)
@@ -52,6 +52,11 @@ async def aembed(
 def _prepared(
     texts: str | Sequence[str], model: str | None, dimensions: int | None, purpose: Purpose | None, options: CallOptions
 ) -> tuple[EndpointRun, Iterator[EmbeddingRequest]]:
+    conceal(options)
+    if isinstance(texts, (bytes, Mapping, Set)) or not isinstance(texts, Iterable):
+        raise TypeError(
+            f"texts are a text or a list of them, got {type(texts).__name__}: {texts!r:.60}\nwrite {_EXAMPLE}"
+        )
     inputs = (texts,) if isinstance(texts, str) else tuple(texts)
     run, common = endpoint_run(model, options, _EXAMPLE)
     request = EmbeddingRequest(inputs=inputs, dimensions=dimensions, purpose=purpose, **common)

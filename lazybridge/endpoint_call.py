@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypedDict
+from math import inf
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from lazybridge.budget import Budget, check_budget
 from lazybridge.core.errors import ConfigurationError, UnsupportedFeatureError
-from lazybridge.core.errors.secrets import Secret
+from lazybridge.core.errors.secrets import Secret, concealed
 from lazybridge.core.providers.asking import AsksEndpoints
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.retry import RetryPolicy
@@ -61,22 +62,29 @@ def endpoint_run(model: str | None, options: Mapping[str, Any], example: str) ->
     if model is None and provider is None:
         raise ConfigurationError(f"neither a model nor a provider is named\nwrite {example}")
     timeout, max_retries = options.get("timeout"), options.get("max_retries", 2)
-    if timeout is not None and not (isinstance(timeout, (int, float)) and timeout > 0):
+    if timeout is not None and not (isinstance(timeout, (int, float)) and 0 < timeout < inf):
         raise ConfigurationError(f"timeout={timeout!r} is no time\ntimeout is in seconds, above 0; None is no limit")
     if type(max_retries) is not int or max_retries < 0:
         raise ConfigurationError(f"max_retries={max_retries!r} is no count\nmax_retries is a whole number, such as 2")
     own = {name: value for name, value in options.items() if name not in (*_OF_THE_REQUEST, *_OF_THE_CALL)}
     own = {name: value for name, value in own.items() if value is not None}
-    if isinstance(own.get("api_key"), str):
-        own["api_key"] = Secret(own["api_key"])
     for name in own:
         refuse_misspelt(name)
     budget = check_budget(options.get("budget"))
     chosen, model = LLMEngine.chosen(model, provider, None, own)
-    built = chosen if isinstance(chosen, BaseProvider) else _kept(chosen, tuple(sorted(own.items())), _seen(chosen))
+    built = chosen if isinstance(chosen, BaseProvider) else _kept(chosen, tuple(sorted(own.items())), _environment())
     policy = Policy(RetryPolicy(max_retries), False, 0, None, budget, options.get("ledger"))
     given = {name: options[name] for name in _OF_THE_REQUEST if name in options}
     return EndpointRun(with_endpoints(built, f"\nwrite {example}"), policy, timeout), {"model": model, **given}
+
+
+def conceal(options: Mapping[str, Any]) -> None:
+    """Hide the credentials among the words of a call in their own dict: a traceback with locals shows the caller's frame."""
+    words = cast("dict[str, Any]", options)
+    if isinstance(words.get("api_key"), str):
+        words["api_key"] = Secret(words["api_key"])
+    if isinstance(words.get("extra_headers"), Mapping):
+        words["extra_headers"] = concealed(words["extra_headers"])
 
 
 def with_endpoints(provider: BaseProvider, hint: str = "") -> AsksEndpoints:
@@ -86,16 +94,12 @@ def with_endpoints(provider: BaseProvider, hint: str = "") -> AsksEndpoints:
     return provider
 
 
-def _seen(chosen: type[BaseProvider]) -> tuple[str | None, ...]:
-    """What a provider reads from the environment when it is built."""
-    more = (getattr(chosen, "key_variable", None), getattr(chosen, "url_variable", None))
-    names = [name for name in (*getattr(chosen, "other_key_variables", ()), *more) if name]
-    return tuple(Secret(os.environ[name]) if name in os.environ else None for name in names)
+def _environment() -> int:
+    """A number for all that a provider and its SDK may read from the environment: keys, projects, addresses, proxies."""
+    return hash(frozenset(os.environ.items()))
 
 
 @lru_cache(16)
-def _kept(
-    chosen: type[BaseProvider], options: tuple[tuple[str, Any], ...], seen: tuple[str | None, ...]
-) -> BaseProvider:
+def _kept(chosen: type[BaseProvider], options: tuple[tuple[str, Any], ...], environment: int) -> BaseProvider:
     """One provider for all calls that name the same, so that they share its connections."""
     return chosen(**dict(options))

@@ -80,11 +80,16 @@ class EndpointRun:
         return response
 
     def _begin(self, name: str, request: EndpointRequest) -> EndpointRequest:
-        self.deadline.check()
         endpoint = self._endpoint = self.provider.endpoint_for(name)
         model = self.provider._model_for(endpoint, request)
-        if not (endpoint.free or self.provider._free):
-            self._held = hold(self.policy.budget, self._most(endpoint.most(request), model), model or name)
+        try:
+            self.deadline.check()
+            if not (endpoint.free or self.provider._free):
+                self._held = hold(self.policy.budget, self._most(endpoint.most(request), model), model or name)
+        except LazyBridgeError as error:
+            if self.attempts:  # what was sent before this, and what it cost
+                error.attempts, error.receipt = tuple(self.attempts), total_receipt(self.attempts)
+            raise
         self.attempts.append(Attempt(self.provider.registered_name(), model or None, started=time.time()))
         return replace(request, timeout=self.deadline.left())
 
@@ -125,13 +130,18 @@ class EndpointRun:
             late = self.deadline.error()
             late.provider, late.model = error.provider, error.model
             raise self._with_attempts(late) from exc
-        again = self._endpoint.repeatable or error.never_sent or error.status_code in _DID_NOTHING
-        wait = self.policy.retries.delay(error, self._retries_done) if again else None
+        wait = self.policy.retries.delay(error, self._retries_done) if self._may_repeat(error) else None
         if wait is None or (left is not None and wait >= left):
             raise self._with_attempts(error) from (exc if exc is not error else exc.__cause__)
         self._retries_done += 1
         attempt.wait_s = wait
         return wait
+
+    def _may_repeat(self, error: ProviderError) -> bool:
+        """Whether a second try does and costs nothing twice that it should not."""
+        if error.never_sent or error.status_code in _DID_NOTHING:
+            return True
+        return self._endpoint.repeatable and not (self._endpoint.dear and error.status_code in MAY_HAVE_WORKED)
 
     def _costs(self) -> bool:
         """Whether an attempt that broke off can have cost anything."""

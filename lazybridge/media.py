@@ -11,7 +11,7 @@ from lazybridge.core.content import Attachment, AudioContent, ContentBlock, Imag
 from lazybridge.core.endpoints.images import GeneratedImages, ImageRequest
 from lazybridge.core.endpoints.speech import Speech, SpeechRequest
 from lazybridge.core.endpoints.transcription import Timestamps, Transcription, TranscriptionRequest
-from lazybridge.endpoint_call import CallOptions, endpoint_run
+from lazybridge.endpoint_call import CallOptions, conceal, endpoint_run
 from lazybridge.endpoint_run import EndpointRun
 
 _DRAW = 'generate_image("a red circle", model="gpt-image-2.5-flare")'
@@ -132,6 +132,7 @@ def _picture(
     prompt: str, model: str | None, images: Attachment | Iterable[Attachment], size: str | None, quality: str | None,
     n: int | None, options: CallOptions,
 ) -> tuple[EndpointRun, ImageRequest]:  # fmt: skip
+    conceal(options)
     given = (images,) if isinstance(images, (str, bytes, os.PathLike, ContentBlock)) else images
     blocks = [attachment(image) for image in given]
     found = tuple(block for block in blocks if isinstance(block, ImageContent))
@@ -146,6 +147,7 @@ def _spoken(
     text: str, model: str | None, voice: str | None, format: str | None, speed: float | None, instructions: str | None,
     options: CallOptions,
 ) -> tuple[EndpointRun, SpeechRequest]:  # fmt: skip
+    conceal(options)
     run, common = endpoint_run(model, options, _SAY)
     return run, SpeechRequest(text=text, voice=voice, format=format, speed=speed, instructions=instructions, **common)
 
@@ -154,6 +156,7 @@ def _heard(
     audio: str | os.PathLike[str] | bytes | AudioContent, model: str | None, language: str | None, prompt: str | None,
     timestamps: Timestamps | None, diarize: bool | None, options: CallOptions,
 ) -> tuple[EndpointRun, TranscriptionRequest]:  # fmt: skip
+    conceal(options)
     file_name = None
     if isinstance(audio, bytes):
         audio = AudioContent(data=audio)

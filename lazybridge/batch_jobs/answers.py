@@ -10,7 +10,7 @@ from typing import Any
 
 from lazybridge.core import structured
 from lazybridge.core.endpoints.batches import BatchAnswer, BatchJob, custom_id
-from lazybridge.core.errors import LazyBridgeError, ProviderError
+from lazybridge.core.errors import LazyBridgeError, ProviderError, ServerError
 from lazybridge.core.providers._sdk import SDKProvider
 from lazybridge.core.providers.costing import receipt_for
 from lazybridge.core.receipt import unknown
@@ -36,18 +36,27 @@ class Reader:
         self._took_ms = (ended - self._began) * 1000
         self._wire = batches.wire_of(job.url) or self._usual_wire()
 
-    def envelopes(self, answers: Sequence[BatchAnswer], size: int | None) -> list[Envelope[Any]]:
+    def envelopes(self, answers: Sequence[BatchAnswer], size: int | None, *, ours: bool = False) -> list[Envelope[Any]]:
         """One for each of `size` requests in their order, also for those that the vendor has no answer to. Where the
-        requests do not carry places of ours (`request-1` alone is no place), one for each answer in the vendor's order."""
+        requests do not carry places of ours (`request-1` alone is no place), one for each answer in the vendor's order;
+        `ours` says that they do: what has no place, or one that is taken, then follows at the end."""
         count = len(answers) if size is None else size
         names = [_OURS.fullmatch(answer.custom_id or "") for answer in answers]
-        by_place = {int(name[1]): answer for name, answer in zip(names, answers, strict=True) if name}
-        if len(by_place) != len(answers) or any(place >= count for place in by_place):
+        by_place: dict[int, BatchAnswer] = {}
+        others: list[BatchAnswer] = []
+        for name, answer in zip(names, answers, strict=True):
+            place = int(name[1]) if name else count
+            if place < count and place not in by_place:
+                by_place[place] = answer
+            else:
+                others.append(answer)
+        if others and not ours:
             return [self._envelope(answer, answer.custom_id or "") for answer in answers]
-        return [
+        placed = [
             self._envelope(by_place.get(place) or BatchAnswer(custom_id(place), error=self._unanswered()), custom_id(place))
             for place in range(count)
         ]  # fmt: skip
+        return placed + [self._envelope(answer, f"other-{place}") for place, answer in enumerate(others)]
 
     def _envelope(self, answer: BatchAnswer, id: str) -> Envelope[Any]:
         attempt = Attempt(self._provider.registered_name(), self._model, self._began, self._took_ms)
@@ -73,7 +82,12 @@ class Reader:
 
     def _response(self, answer: BatchAnswer, attempt: Attempt) -> CompletionResponse:
         assert answer.body is not None
-        response = self._wire.from_sdk_response(answer.body)
+        try:
+            response = self._wire.from_sdk_response(answer.body)
+        except (AttributeError, KeyError, TypeError, ValueError) as exc:  # one that is garbled costs no other
+            raise ServerError(
+                "the answer has a shape that is not known here", retryable=False, code="unreadable"
+            ) from exc
         response.raw = RawAnswer(answer.body, partial(self._provider._build_raw, wire=self._wire))
         attempt.model = response.model or self._model
         attempt.receipt = response.receipt = self._priced(response.usage, attempt)
@@ -88,6 +102,8 @@ class Reader:
             attempt.usage, attempt.receipt = error.usage, self._priced(error.usage, attempt)
         elif error.code == "missing":
             attempt.receipt = unknown("the vendor has no word about this request")
+        elif error.code == "unreadable":
+            attempt.receipt = unknown("the answer cannot be read")
 
     def _priced(self, usage: UsageStats, attempt: Attempt) -> Any:
         usage.service_tier = TIER

@@ -11,7 +11,7 @@ from lazybridge.batch_jobs.steps import adrive, canceling, drive, finding, readi
 from lazybridge.core.endpoints.batches import BatchJob, BatchRequest
 from lazybridge.core.errors import UnsupportedFeatureError
 from lazybridge.core.providers._sdk import SDKProvider
-from lazybridge.endpoint_call import CallOptions, endpoint_run
+from lazybridge.endpoint_call import CallOptions, conceal, endpoint_run
 from lazybridge.endpoint_run import EndpointRun
 from lazybridge.envelope import Envelope
 
@@ -43,6 +43,7 @@ class Batch(BatchState):
 
     @classmethod
     def _named(cls, id: str, output: Any, options: CallOptions) -> Self:
+        conceal(options)
         job = BatchJob(id=BatchRequest(id=id).id, status="validating")
         run, common = endpoint_run(None, options, f'Batch.resume("{id}", provider="openai")')
         return cls(

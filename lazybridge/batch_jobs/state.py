@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from threading import Lock
 from typing import Any, Self
 
 from lazybridge.batch_jobs.answers import Reader
@@ -57,6 +58,7 @@ class BatchState:
         self._timeout, self._held = timeout, held
         self._request = BatchRequest(id=job.id, extra_headers=extra_headers)
         self._envelopes: list[Envelope[Any]] | None = None
+        self._lock = Lock()
         self.adjustments, self.attempts = adjustments, attempts
 
     @property
@@ -175,9 +177,12 @@ class BatchState:
         return self._job
 
     def _read(self, answers: list[BatchAnswer]) -> list[Envelope[Any]]:
-        reader = Reader(self._provider, batches_of(self._provider), self._job, self.model, self._output)
-        envelopes = reader.envelopes(answers, self.counts.total if self._size is None else self._size)
-        self._envelopes = envelopes
-        held, self._held = self._held, None
-        enter(envelopes, self._policy, held, asked=self._model or self.model, since=self.created_at)
-        return envelopes
+        with self._lock:  # who reads at the same time gets the same envelopes, which are booked once
+            if self._envelopes is None:
+                reader = Reader(self._provider, batches_of(self._provider), self._job, self.model, self._output)
+                ours = self._size is not None
+                envelopes = reader.envelopes(answers, self._size if ours else self.counts.total, ours=ours)
+                self._envelopes = envelopes
+                held, self._held = self._held, None
+                enter(envelopes, self._policy, held, asked=self._model or self.model, since=self.created_at)
+            return self._envelopes

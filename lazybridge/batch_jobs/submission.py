@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, Unpack
@@ -18,7 +18,7 @@ from lazybridge.core.providers._sdk import SDKProvider
 from lazybridge.core.receipt import MONEY
 from lazybridge.core.types import Adjustment, CompletionRequest, Effort, NativeTool, ToolDefinition
 from lazybridge.cover import Held, hold
-from lazybridge.endpoint_call import CallOptions, endpoint_run
+from lazybridge.endpoint_call import CallOptions, conceal, endpoint_run
 from lazybridge.endpoint_run import EndpointRun
 from lazybridge.engine import LLMEngine
 from lazybridge.envelope import total_receipt
@@ -115,7 +115,8 @@ class _Submission(NamedTuple):
         metadata: Mapping[str, str] | None,
         options: Mapping[str, Any],
     ) -> _Submission:
-        if isinstance(tasks, (str, bytes)) or not isinstance(tasks, Iterable):
+        conceal(options)
+        if isinstance(tasks, (str, bytes, Mapping, Set)) or not isinstance(tasks, Iterable):
             raise TypeError(f"tasks are a list, got {type(tasks).__name__}: {tasks!r}\nwrite {EXAMPLE}")
         settings = {name: value for name, value in options.items() if name in _OF_THE_REQUESTS}
         others = {name: value for name, value in options.items() if name not in _OF_THE_REQUESTS}

@@ -421,6 +421,8 @@ def test_what_a_vendor_has_no_word_for_is_an_adjustment(anthropic_bench: Bench) 
     [
         ([], {}, ValueError, "there is nothing to ask\nwrite batch"),
         ("one", {}, TypeError, "tasks are a list, got str: 'one'"),
+        ({"one": 1}, {}, TypeError, "tasks are a list, got dict"),
+        ({"one"}, {}, TypeError, "tasks are a list, got set"),
         ([""], {}, ValueError, "the prompt is empty"),
         (TASKS, {"completion_window": "a day"}, ValueError, 'write hours or days, such as "24h" or "7d"'),
         (TASKS, {"max_tokens": "9"}, ConfigurationError, "max_tokens is a whole number"),
@@ -614,6 +616,48 @@ def test_a_request_without_a_word_has_an_unknown_cost(bench: Bench) -> None:
     assert not lost.error.retryable
     assert lost.metadata.cost_usd is None
     assert lost.metadata.receipt.status == "unknown"
+
+
+def test_who_reads_at_the_same_time_books_once(anthropic_bench: Bench, tmp_path: Path) -> None:
+    with Budget(1) as budget, Ledger(tmp_path / "spend.db") as ledger:
+        batch = anthropic_bench.begin(max_tokens=50, ledger=ledger).wait(every=0.01)
+
+        async def twice() -> tuple[Any, Any]:
+            return await asyncio.gather(batch.aresults(), batch.aresults())  # type: ignore[return-value]
+
+        first, second = asyncio.run(twice())
+    assert first is second
+    assert budget.spent == batch.receipt.total  # type: ignore[union-attr]
+
+
+def test_an_answer_too_many_moves_no_other(anthropic_bench: Bench) -> None:
+    first, second = (
+        bytes_of.anthropic_line("request-0", "4", 20, 5),
+        bytes_of.anthropic_line("request-1", "Jupiter", 19, 4),
+    )
+    for more in ("request-1", "request-7", "another", None):
+        again = {**bytes_of.anthropic_line("request-1", "Saturn", 19, 4), "custom_id": more}
+        anthropic_bench.states[:] = list(anthropic_bench.kind.states)
+        anthropic_bench.content = bytes_of.lines(second, again, first)
+        envelopes = anthropic_bench.begin().wait(every=0.01).results()
+        assert [envelope.text() for envelope in envelopes] == ["4", "Jupiter", "Saturn"]
+        assert len({envelope.metadata.run_id for envelope in envelopes}) == 3
+
+
+def test_an_answer_that_is_garbled_costs_no_other(anthropic_bench: Bench) -> None:
+    first, second = (
+        bytes_of.anthropic_line("request-0", "4", 20, 5),
+        bytes_of.anthropic_line("request-1", "Jupiter", 19, 4),
+    )
+    first["result"]["message"]["content"] = "4"
+    anthropic_bench.content = bytes_of.lines(first, second)
+    with Budget(1, unknown="allow") as budget:
+        garbled, good = anthropic_bench.begin(max_tokens=50).wait(every=0.01).results()
+    assert good.text() == "Jupiter"
+    assert isinstance(garbled.error, ServerError)
+    assert garbled.error.batch_id == anthropic_bench.kind.id
+    assert garbled.metadata.cost_usd is None
+    assert budget.reserved == 0
 
 
 def test_google_keeps_the_order_where_it_names_nobody(loopback: Vendor) -> None:

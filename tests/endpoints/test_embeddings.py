@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import traceback
 from array import array
 from collections.abc import Iterator
 from decimal import Decimal
@@ -17,11 +18,15 @@ import pytest
 
 import lazybridge
 from lazybridge import BudgetExceeded, ConfigurationError, ProviderError, UnsupportedFeatureError, aembed, embed
+from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.endpoints.embeddings import EmbeddingRequest
 from lazybridge.core.errors import ServerError, from_exception
+from lazybridge.core.errors.secrets import chain_of
 from lazybridge.core.providers.anthropic import AnthropicProvider
 from lazybridge.core.providers.base import BaseProvider
+from lazybridge.core.wire.endpoints.embeddings import GeminiEmbeddings
 from tests.endpoints.conftest import Replay, recorded
+from tests.endpoints.vendor import Vendor
 
 
 def asked(record: dict[str, Any], **more: Any) -> EmbeddingRequest:
@@ -259,6 +264,23 @@ def test_a_budget_holds(vendor: EmbeddingVendor) -> None:
     assert found.cost_usd is None
 
 
+@pytest.mark.parametrize("extra", [{"model": "text-embedding-3-large"}, {"input": ["x" * 100_000]}])
+def test_a_budget_is_not_passed_in_extra_body(extra: dict[str, Any], vendor: EmbeddingVendor) -> None:
+    with pytest.raises(BudgetExceeded, match="nobody can say"):
+        embed("a", **options(vendor), extra_body=extra, budget=lazybridge.Budget("0.000001"))
+    assert vendor.requests == []
+    embed("a", **options(vendor), extra_body={"user": "u-1"}, budget=lazybridge.Budget("0.000001"))
+
+
+def test_what_was_paid_before_the_budget_was_used_up_is_on_the_error(vendor: EmbeddingVendor) -> None:
+    texts = ["y" * 200_000, "z" * 200_000]
+    with pytest.raises(BudgetExceeded) as exceeded:
+        embed(texts, **options(vendor), budget=lazybridge.Budget("0.005"))
+    assert exceeded.value.receipt is not None
+    assert exceeded.value.receipt.total == Decimal("0.004")
+    assert len(exceeded.value.attempts) == 1
+
+
 def test_the_ledger_has_a_row_for_every_attempt(vendor: EmbeddingVendor, tmp_path: Path) -> None:
     vendor.statuses = [503]
     with lazybridge.Ledger(tmp_path / "spend.db") as ledger:
@@ -277,6 +299,36 @@ def test_an_answer_that_lacks_a_vector_is_an_error(vendor: EmbeddingVendor, monk
         embed(["a", "b"], **options(vendor), max_retries=0)
 
 
+def test_what_is_added_for_vertex_stands_beside_what_was_asked() -> None:
+    # google-genai 3.4.0 `models.py` writes both, as `outputDimensionality` and `autoTruncate`, into `parameters`.
+    request = EmbeddingRequest(inputs=("a",), dimensions=256, extra_body={"parameters": {"autoTruncate": False}})
+    call = GeminiEmbeddings(vertex=True).call(request, ModelProfile("gemini-embedding-001"))
+    assert call.body is not None
+    assert call.body["parameters"] == {"outputDimensionality": 256, "autoTruncate": False}
+
+
+@pytest.mark.parametrize("vector", [[0.5, None], [0.5, "1"], "%%%", "AAAAAAA=", [[0.5]]])
+def test_a_vector_that_is_none_is_an_error(
+    vector: Any, vendor: EmbeddingVendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = vendor.answer
+    monkeypatch.setattr(vendor, "answer", lambda body: {**whole(body), "data": [{"index": 0, "embedding": vector}]})
+    with pytest.raises(ServerError, match="openai/text-embedding-3-small: the answer h"):
+        embed("a", **options(vendor), max_retries=0)
+
+
+@pytest.mark.parametrize("error", [{"message": "no credits left", "code": "insufficient_quota"}, "no credits left"])
+def test_an_error_with_http_200_is_the_vendors_error(
+    error: Any, vendor: EmbeddingVendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The body of the recorded refusals, with the status of an answer.
+    monkeypatch.setattr(vendor, "answer", lambda body: {"error": error})
+    with pytest.raises(ProviderError, match="no credits left") as caught:
+        embed("a", **options(vendor), max_retries=0)
+    assert caught.value.kind == ("server" if isinstance(error, str) else "quota")
+    assert caught.value.provider == "openai"
+
+
 class Own(BaseProvider):
     complete = stream = acomplete = astream = None  # type: ignore[assignment]
 
@@ -285,6 +337,12 @@ def test_what_nobody_can_embed_is_said_before_anything_is_sent(vendor: Embedding
     for texts, said in (([], "no text"), (["a", ""], "text 1 is empty"), ([1], "no texts")):
         with pytest.raises(ValueError, match=said):
             embed(texts, **options(vendor))  # type: ignore[arg-type]  # what a user may pass all the same
+    for strange in (None, 3, b"a text", {"a": 1}, {"a"}):
+        with pytest.raises(TypeError, match="texts are a text or a list of them"):
+            embed(strange, **options(vendor))  # type: ignore[arg-type]
+    for timeout in (0, float("inf"), float("nan")):
+        with pytest.raises(ConfigurationError, match="is no time"):
+            embed("a", timeout=timeout, **options(vendor))
     with pytest.raises(ValueError, match="dimensions=0"):
         embed("a", dimensions=0, **options(vendor))
     with pytest.raises(ValueError, match="purpose='find'"):
@@ -313,6 +371,45 @@ def test_the_key_is_in_no_error(vendor: EmbeddingVendor) -> None:
     with pytest.raises(ProviderError) as caught:
         embed("a", "text-embedding-3-small", api_key="sk-verysecret123456", base_url=vendor.url)
     assert "verysecret" not in repr(caught.value) + str(caught.value) + repr(caught.value.__cause__)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda **words: embed("a", "text-embedding-3-small", **words),
+        lambda **words: embed(None, "text-embedding-3-small", **words),
+        lambda **words: asyncio.run(aembed("a", "text-embedding-3-small", **words)),
+        lambda **words: lazybridge.generate_image("a", "gpt-image-1.5", **words),
+        lambda **words: lazybridge.generate_image("a", "gpt-image-1.5", images="nothing-here.png", **words),
+        lambda **words: lazybridge.speak("a", "gpt-4o-mini-tts", **words),
+        lambda **words: lazybridge.transcribe("nothing-here.mp3", "gpt-4o-transcribe", **words),
+        lambda **words: lazybridge.batch(["a"], "gpt-6-luna", **words),
+        lambda **words: lazybridge.batch([], "gpt-6-luna", **words),
+        lambda **words: lazybridge.Batch.resume("batch_1", provider="openai", **words),
+    ],
+)
+def test_the_key_is_in_no_frame(call: Any, vendor: EmbeddingVendor) -> None:
+    vendor.statuses = [401]
+    words = {"api_key": "sk-verysecret123456", "extra_headers": {"X-Api-Key": "sk-verysecret654321"}, "max_retries": 0}
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - of whatever kind, its frames are shown
+        call(base_url=vendor.url, **words)
+    links = list(chain_of(caught.value))
+    frames = [frame for link in links for frame, _ in traceback.walk_tb(link.__traceback__)]
+    ours = [frame for frame in frames if Path(lazybridge.__file__).parent in Path(frame.f_code.co_filename).parents]
+    shown = [name for frame in ours for name, value in frame.f_locals.items() if "verysecret" in repr(value)]
+    assert ours
+    assert shown == []
+
+
+def test_what_changes_in_the_environment_holds_for_the_next_call(
+    loopback: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # openai 3.54.0 `_client.py`: OPENAI_PROJECT_ID says who pays, and is read when a client is made.
+    loopback.answers["POST", "/v1/embeddings"] = (200, {"data": [{"index": 0, "embedding": [0.5]}]})
+    for project in ("proj_a", "proj_b"):
+        monkeypatch.setenv("OPENAI_PROJECT_ID", project)
+        embed("a", "text-embedding-3-small", api_key="k", base_url=f"{loopback.url}/v1")
+        assert loopback.sent[-1].headers["openai-project"] == project
 
 
 def test_a_model_id_finds_its_vendor(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from lazybridge import DocumentContent, ImageContent, Message, UnsupportedFeatur
 from lazybridge.core import registry
 from lazybridge.core.errors import ServerError, from_exception
 from lazybridge.core.providers._files import Files
+from lazybridge.core.providers.openai import OpenAIProvider
 from lazybridge.core.types import CompletionRequest
 from tests.endpoints.conftest import Replay, recorded
 from tests.endpoints.vendor import Vendor
@@ -265,3 +266,21 @@ def test_the_id_shows_the_file_to_a_model() -> None:
         body = provider._translate(request, stream=False)[1].body
         parts = (body.get("messages") or body["input"])[0]["content"][1:]
         assert [part.get("source") or part["file_id"] for part in parts] == expected
+
+
+def test_a_time_that_there_is_not_loses_no_file(loopback: Vendor) -> None:
+    loopback.answers["GET", "/v1/files/file-1"] = (200, {"id": "file-1", "expires_at": 1e30})
+    with OpenAIProvider(api_key="k", base_url=f"{loopback.url}/v1") as provider:
+        assert provider.file("file-1").expires_at is None
+
+
+def test_facts_and_bytes_on_an_event_loop(loopback: Vendor) -> None:
+    loopback.answers["GET", "/v1/files/file-1"] = (200, {"id": "file-1", "filename": "a.txt", "bytes": 5})
+    loopback.answers["GET", "/v1/files/file-1/content"] = (200, b"hello", {"content-type": "application/octet-stream"})
+
+    async def both() -> tuple[Any, bytes]:
+        async with OpenAIProvider(api_key="k", base_url=f"{loopback.url}/v1") as provider:
+            return await provider.afile("file-1"), await provider.adownload("file-1")
+
+    file, data = asyncio.run(both())
+    assert (file.name, file.size, data) == ("a.txt", 5, b"hello")

@@ -22,6 +22,7 @@ from lazybridge.core.endpoints.images import GeneratedImages, ImageRequest
 from lazybridge.core.errors import ContentPolicyError
 from tests.endpoints.conftest import Replay, recorded
 from tests.endpoints.media_vendor import MediaVendor
+from tests.endpoints.vendor import Vendor
 from tests.wire.sdk_types import body_errors
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(24)
@@ -256,6 +257,26 @@ def test_nobody_knows_before_what_a_picture_costs(media_vendor: MediaVendor) -> 
     budget = Budget(1, unknown="allow")
     generate_image("x", budget=budget, **options)
     assert float(budget.spent) == pytest.approx(1000 * 32 / 1e6)
+
+
+@pytest.mark.parametrize(("fault", "calls"), [(None, 1), (504, 1), (500, 3), (503, 3), (429, 3)])
+def test_a_picture_that_may_have_been_drawn_is_not_drawn_again(
+    fault: int | None, calls: int, loopback: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("random.uniform", lambda low, high: 0.0)
+    loopback.faults.extend([fault] * 3)
+    with pytest.raises(ProviderError) as caught:
+        generate_image("x", "gpt-image-1.5", api_key="k", base_url=f"{loopback.url}/v1")
+    assert len(loopback.sent) == len(caught.value.attempts) == calls
+    assert (caught.value.receipt.status == "unknown") == (calls == 1)
+
+
+@pytest.mark.parametrize("answer", [[], {"created": 1}, b"<html>", {"data": [{"b64_json": "%%%"}]}])
+def test_a_picture_that_cannot_be_read_is_not_bought_again(answer: Any, loopback: Vendor) -> None:
+    loopback.answers["POST", "/v1/images/generations"] = (200, answer)
+    with pytest.raises(ProviderError) as caught:
+        generate_image("x", "gpt-image-1.5", api_key="k", base_url=f"{loopback.url}/v1")
+    assert len(loopback.sent) == len(caught.value.attempts) == 1
 
 
 def test_a_vendor_that_draws_nothing_says_so() -> None:

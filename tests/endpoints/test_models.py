@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from lazybridge.core.errors import from_exception
+from lazybridge.core.errors import ServerError, from_exception
+from lazybridge.core.providers.anthropic import AnthropicProvider
 from tests.endpoints.conftest import Replay, recorded
+from tests.endpoints.vendor import Vendor
 
 WHOLE = [p for p in recorded("models", "models") if not p.values[0] or "nextPageToken" not in p.values[0]["response_body"]]  # fmt: skip
 PAGES = {p.values[0]["id"]: p.values[0] for p in recorded("models", "models") if p.values[0]}
@@ -52,6 +54,18 @@ def test_pages_are_read_to_the_last(record: dict[str, Any], replay: Replay) -> N
     assert len(found) == 54
     assert found.after is None
     assert "pageToken=Ch9tb2RlbHMvdmVvLTMuMS1nZW5lcmF0ZS1wcmV2aWV3" in replay.requests[1]["path"]
+
+
+def test_a_list_without_an_end_is_not_read_for_ever(loopback: Vendor) -> None:
+    # anthropic 2.12.0 `types/model_info.py` and `pagination.py`; a gateway that does not know `after_id` repeats itself
+    page = {"data": [{"id": "small-1", "type": "model"}], "has_more": True, "last_id": "small-1"}
+    loopback.answers["GET", "/v1/models"] = (200, page)
+    with AnthropicProvider(api_key="k", base_url=loopback.url) as provider:
+        with pytest.raises(ServerError, match="'small-1'"):
+            provider.models()
+        with pytest.raises(ServerError, match="'small-1'"):
+            asyncio.run(provider.amodels())
+    assert len(loopback.sent) == 4
 
 
 @pytest.mark.parametrize("record", recorded("models", "error"))

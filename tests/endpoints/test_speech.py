@@ -13,9 +13,11 @@ import pytest
 
 from lazybridge import Budget, BudgetExceeded, ConfigurationError, ProviderError, aspeak, speak
 from lazybridge.core.endpoints.speech import Speech, SpeechRequest
+from lazybridge.core.errors import ProviderTimeoutError
 from tests.endpoints.conftest import Replay, recorded
 from tests.endpoints.media_vendor import MediaVendor
 from tests.endpoints.test_images import asynchronously
+from tests.endpoints.vendor import Dripping
 from tests.wire.sdk_types import body_errors
 
 
@@ -166,6 +168,24 @@ def test_what_a_vendor_cannot_take_is_said(media_vendor: MediaVendor) -> None:
     assert [adjustment.parameter for adjustment in found.adjustments] == ["speed", "instructions"]
     with pytest.raises(ConfigurationError, match="default model"):
         speak("hi", provider="groq", api_key="k", base_url=media_vendor.url)
+
+
+def test_an_error_with_http_200_is_no_sound(media_vendor: MediaVendor) -> None:
+    options: dict[str, Any] = {"model": "gpt-4o-mini-tts", "api_key": "k", "base_url": media_vendor.url}
+    media_vendor.answer = {"error": {"message": "no credits left", "code": "insufficient_quota"}}
+    with pytest.raises(ProviderError, match="openai/gpt-4o-mini-tts: no credits left") as caught:
+        speak("hi", **options)
+    assert caught.value.kind == "quota"
+    media_vendor.answer = b"{\x00\x01\x00"
+    assert speak("hi", format="pcm", **options).audio.data == b"{\x00\x01\x00"
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+def test_sound_that_time_cut_off_is_no_sound(asynchronous: bool) -> None:
+    with Dripping(b"\x00\x01" * 8, "audio/pcm") as vendor:
+        options: dict[str, Any] = {"model": "gpt-4o-mini-tts", "api_key": "k", "base_url": vendor.url, "format": "pcm"}
+        with pytest.raises(ProviderTimeoutError, match=r"timeout=0\.4 s"):
+            asyncio.run(aspeak("hi", timeout=0.4, **options)) if asynchronous else speak("hi", timeout=0.4, **options)
 
 
 def test_words_that_are_none() -> None:

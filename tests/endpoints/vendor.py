@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from email.parser import BytesParser
 from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass
@@ -36,6 +38,39 @@ class Sent:
             media_type = part.get_content_type() if "content-type" in part else None
             found.append((name, part.get_filename(), media_type, part.get_payload(decode=True)))
         return sorted(found, key=lambda item: item[0])
+
+
+class Dripping:
+    """Answers everything with pieces, 0.1 s apart, of a body that only the end of its connection ends."""
+
+    def __init__(self, piece: bytes, media_type: str) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers.get("content-length") or 0))
+                self.send_response(200)
+                self.send_header("content-type", media_type)
+                self.end_headers()
+                with suppress(OSError):
+                    for _ in range(30):
+                        self.wfile.write(piece)
+                        time.sleep(0.1)
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.thread = Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self.thread.start()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join(5)
 
 
 Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]]

@@ -10,8 +10,10 @@ import inspect
 import json
 import socket
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -30,11 +32,14 @@ from lazybridge.core.errors import (
     RateLimitError,
     ServerError,
 )
+from lazybridge.core.errors.secrets import chain_of
 from lazybridge.core.providers import _fal
 from lazybridge.core.providers.fal import FalProvider
 from lazybridge.core.wire.endpoints.fal import image_arguments, result_of, status_of
 from tests.endpoints import conftest as recordings
 from tests.endpoints.conftest import CONFORMANCE, Replay
+from tests.endpoints.conftest import loopback as loopback
+from tests.endpoints.vendor import Dripping, Vendor
 from tests.fake_vendor import FakeVendor, Fault
 
 KEY = "0123-4567:89abcdef"
@@ -568,6 +573,25 @@ def test_questions_about_a_job_are_asked_again(asynchronous: bool, fal: Fal) -> 
     assert len(fal.requests) == 3
 
 
+@asynchronous
+def test_a_long_wait_outlives_many_failed_questions(asynchronous: bool, loopback: Vendor) -> None:
+    # The statuses are those of the recorded jobs; every other question fails.
+    path = "/fal-ai/flux/requests/r-1"
+    statuses = [{"status": "IN_PROGRESS", "logs": None}] * 4 + [{"status": "COMPLETED", "logs": None, "metrics": {}}]
+    questions = iter(
+        [answer for status in statuses for answer in ((503, {"detail": "busy"}, {"retry-after": "0"}), (200, status))]
+    )
+    loopback.answers["GET", f"{path}/status"] = lambda sent: next(questions)
+    loopback.answers["GET", path] = (200, {"images": []})
+    with FalProvider(api_key=KEY, run_url=loopback.url, queue_url=loopback.url) as provider:
+        if asynchronous:
+            found = awaited(provider, lambda: provider.ajob("fal-ai/flux/dev", "r-1").wait(interval=0.01))
+        else:
+            found = provider.job("fal-ai/flux/dev", "r-1").wait(interval=0.01)
+    assert found.json == {"images": []}
+    assert len(loopback.sent) == 11
+
+
 def test_a_server_that_is_not_there_is_tried_again_and_nobody_else_is_asked() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -590,6 +614,40 @@ def test_timeout_is_wall_time(slow: dict[str, Any], asynchronous: bool, fal: Fal
     assert len(fal.requests) == 1
     assert caught.value.receipt is not None
     assert caught.value.receipt.status == "unknown"
+
+
+@asynchronous
+def test_a_stream_that_time_cut_off_does_not_look_whole(asynchronous: bool) -> None:
+    def read(provider: FalProvider) -> Any:
+        if asynchronous:
+            return awaited(provider, lambda: all_of(provider.aevents("fal-ai/flux/dev", ARGUMENTS, timeout=0.4)))
+        return list(provider.events("fal-ai/flux/dev", ARGUMENTS, timeout=0.4))
+
+    with Dripping(b'data: {"images": []}\n\n', "text/event-stream") as vendor:
+        provider = FalProvider(api_key=KEY, run_url=vendor.url)
+        with pytest.raises(ProviderTimeoutError, match=r"timeout=0\.4 s"):
+            read(provider)
+        provider.close()
+
+
+async def all_of(events: Any) -> list[Any]:
+    return [event async for event in events]
+
+
+@asynchronous
+@pytest.mark.parametrize("method", ["run", "submit"])
+def test_a_header_of_ones_own_is_in_no_frame(asynchronous: bool, method: str, loopback: Vendor) -> None:
+    provider = FalProvider(api_key=KEY, run_url=loopback.url, queue_url=loopback.url)
+    headers = {"X-Gateway-Token": "sk-verysecret123456"}
+    with pytest.raises(ProviderError) as caught:
+        outcome(asynchronous, provider, method, "fal-ai/flux/dev", ARGUMENTS, extra_headers=headers)
+    provider.close()
+    assert loopback.sent[0].headers["x-gateway-token"] == "sk-verysecret123456"
+    frames = [frame for link in chain_of(caught.value) for frame, _ in traceback.walk_tb(link.__traceback__)]
+    ours = [frame for frame in frames if Path(inspect.getfile(_fal)).parent in Path(frame.f_code.co_filename).parents]
+    shown = [name for frame in ours for name, value in frame.f_locals.items() if "verysecret" in repr(value)]
+    assert ours
+    assert shown == []
 
 
 # --- where, and who ---------------------------------------------------------------------------------------------------
@@ -640,6 +698,7 @@ def test_the_key_of_the_environment(fal: Fal, monkeypatch: pytest.MonkeyPatch) -
     [
         (lambda p: p.run("flux", ARGUMENTS), 'no application of fal\nname it with its owner: "fal-ai/flux/dev"'),
         (lambda p: p.submit("https://fal.run/fal-ai/flux", ARGUMENTS), "no application of fal"),
+        (lambda p: p.run("fal-ai/../../flux", ARGUMENTS), "no application of fal"),
         (lambda p: p.run("fal-ai/flux/dev", "a cat"), "arguments are a str"),
         (lambda p: p.run("fal-ai/flux/dev", ARGUMENTS, timeout=0), "timeout=0 is no time"),
         (lambda p: p.submit("fal-ai/flux/dev", ARGUMENTS, max_retries=-1), "max_retries=-1 is no count"),

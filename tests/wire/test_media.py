@@ -18,7 +18,7 @@ import pytest
 from lazybridge.core import catalogue
 from lazybridge.core.content import AudioContent, ImageContent, TokenLogprob
 from lazybridge.core.types import CompletionRequest, CompletionResponse, Message, StreamChunk
-from lazybridge.core.wire import Wire
+from lazybridge.core.wire import Wire, endpoints, media
 from tests.wire.requests import PNG, VENDORS, WAV, WIRES
 from tests.wire.sdk_types import body_errors
 from tests.wire.test_replay import recorded, records, sse_events
@@ -305,11 +305,17 @@ def test_a_recorded_picture_that_code_drew_comes_out() -> None:
     assert seen == 2
 
 
-def test_what_is_no_base64_is_left_to_raw_and_said() -> None:
-    item = {"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": "UklG.R"}
+@pytest.mark.parametrize("text", ["UklG.R", "!!!", "UklG-_-_", "Uk==UklG"])
+def test_what_is_no_base64_is_left_to_raw_and_said(text: str) -> None:
+    item = {"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": text}
     with pytest.warns(UserWarning, match="no base64"):
         response = WIRES["responses"].from_sdk_response({"status": "completed", "output": [item]})
     assert response.media == ()
+
+
+def test_base64_in_lines_is_base64() -> None:
+    wrapped = base64.encodebytes(WAV).decode()
+    assert media.decoded([wrapped[:7], wrapped[7:]]) == endpoints.decoded(wrapped) == WAV
 
 
 def test_an_image_that_failed_is_none() -> None:

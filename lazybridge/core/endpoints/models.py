@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lazybridge.core.endpoints import EndpointRequest, EndpointResponse
+from lazybridge.core.errors import ServerError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,12 @@ class ModelList(EndpointResponse):
 
     models: list[ListedModel]
     after: str | None = None
+
+    def add(self, page: ModelList) -> None:
+        """Take the next page. Raises ServerError where it is the last one over again, which would have no end."""
+        if page.after is not None and page.after == self.after:
+            raise ServerError(f"the vendor's list of models has no end: the page after {self.after!r} names it again")
+        self.models, self.after = [*self.models, *page.models], page.after
 
     def __iter__(self) -> Iterator[ListedModel]:
         return iter(self.models)

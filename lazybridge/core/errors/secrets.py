@@ -37,6 +37,11 @@ def is_secret(header: str, value: str) -> bool:
     return bool(_SECRET_HEADER.search(header)) or (len(value) >= 12 and " " not in value)
 
 
+def concealed(headers: Mapping[str, str] | None) -> dict[str, str]:
+    """A caller's own headers, with credentials that a traceback with locals does not show."""
+    return {name: Secret(value) if isinstance(value, str) and is_secret(name, value) else value for name, value in (headers or {}).items()}  # fmt: skip
+
+
 def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     """`text` with every given secret, and everything shaped like a vendor's key, replaced by `[redacted]`."""
     for secret in secrets:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import closing
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
 from typing import Any, ClassVar
@@ -14,9 +14,15 @@ from lazybridge.core.endpoints import EndpointRequest
 from lazybridge.core.endpoints.embeddings import EmbeddingRequest, Embeddings
 from lazybridge.core.endpoints.models import ModelList, ModelListRequest
 from lazybridge.core.endpoints.tokens import TokenCount, TokenCountRequest
-from lazybridge.core.errors import ConfigurationError, ProviderError, ServerError, UnsupportedFeatureError
+from lazybridge.core.errors import (
+    ConfigurationError,
+    ProviderError,
+    ServerError,
+    UnsupportedFeatureError,
+    error_in_body,
+)
 from lazybridge.core.providers._connection import Connection
-from lazybridge.core.providers._reading import cut_off, end_of
+from lazybridge.core.providers._reading import end_of, read_whole
 from lazybridge.core.providers.adjusting import announce
 from lazybridge.core.providers.asking import Given
 from lazybridge.core.providers.costing import receipt_for
@@ -47,7 +53,7 @@ class Endpoints(Connection):
         found = self.ask("models", ModelListRequest(), ModelList)
         while found.after is not None:
             page = self.ask("models", ModelListRequest(after=found.after), ModelList)
-            found.models, found.after = [*found.models, *page.models], page.after
+            found.add(page)
         return found
 
     async def amodels(self) -> ModelList:
@@ -55,7 +61,7 @@ class Endpoints(Connection):
         found = await self.aask("models", ModelListRequest(), ModelList)
         while found.after is not None:
             page = await self.aask("models", ModelListRequest(after=found.after), ModelList)
-            found.models, found.after = [*found.models, *page.models], page.after
+            found.add(page)
         return found
 
     def count_tokens(self, request: CompletionRequest) -> TokenCount:
@@ -80,8 +86,7 @@ class Endpoints(Connection):
         endpoint, model, call, at = self._prepared(name, request)
         began = time.time()
         http = self._called(self._sync_client(), request, call, at, wait_for_body=False)
-        with closing(http), cut_off(http, at):
-            http.read()
+        read_whole(http, at)
         return self._given(endpoint, model, request, call, http, began, kind)
 
     async def aask(self, name: str, request: EndpointRequest, kind: type[Given]) -> Given:
@@ -132,11 +137,7 @@ class Endpoints(Connection):
         began: float, kind: type[Given],
     ) -> Given:  # fmt: skip
         raw = http.content if endpoint.binary else parsed(http, self.name, self.request_id_header)
-        try:
-            response: Given = endpoint.response(request, raw)
-        except ProviderError as error:
-            error.provider = self.name
-            raise
+        response: Given = self._read(endpoint, request, raw)
         response.model = response.model or model or None
         response.request_id = http.headers.get(self.request_id_header) or response.request_id
         response.adjustments = (*call.adjustments, *response.adjustments)
@@ -146,6 +147,19 @@ class Endpoints(Connection):
             response.receipt = response.receipt.at_least(f"prices by the {endpoint.sold_by} are not known here")
         response.usage.cost_usd = response.receipt.cost_usd
         return response
+
+    def _read(self, endpoint: Endpoint[Any, Any], request: EndpointRequest, raw: Any) -> Any:
+        """What the answer says. Raises the vendor's error where an answer of HTTP 200 holds that instead."""
+        try:
+            return endpoint.response(request, raw)
+        except ProviderError as error:
+            said = raw.get("error") if isinstance(raw, Mapping) and type(error) is ServerError else None
+            if not said:
+                error.provider = self.name
+                raise
+        except (AttributeError, KeyError, TypeError, ValueError) as exc:
+            raise ServerError("the answer has a shape that is not known here", provider=self.name, retryable=False) from exc  # fmt: skip
+        raise error_in_body(said, provider=self.name)
 
 
 def parsed(http: Any, provider: str, request_id_header: str) -> Any:

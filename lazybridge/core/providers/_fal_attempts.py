@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from math import inf
 from typing import Any, NamedTuple, TypeVar
 
 from lazybridge.core.errors import ConfigurationError, ProviderError, from_exception
@@ -75,6 +76,11 @@ class Asking:
         self.deadline.check()
         return Sent(self.deadline.at, self._headers or {})
 
+    def answered(self, answer: T) -> T:
+        """The answer; the next question, where there is one, has all its attempts again."""
+        self._retries_done = 0
+        return answer
+
     def failed(self, failure: Exception) -> float:
         """Seconds to wait before the next attempt. Raises the neutral error where there is none."""
         failure.__traceback__ = None  # the frames of the HTTP client hold the key
@@ -113,7 +119,7 @@ def tried(asking: Asking, ask: Callable[[Sent], T]) -> T:
     while True:
         sent = asking.begin()
         try:
-            return ask(sent)
+            return asking.answered(ask(sent))
         except FAILURES as exc:
             failure = exc  # raised again outside, so that the new error has no context
         time.sleep(asking.failed(failure))
@@ -124,7 +130,7 @@ async def atried(asking: Asking, ask: Callable[[Sent], Awaitable[T]]) -> T:
     while True:
         sent = asking.begin()
         try:
-            return await ask(sent)
+            return asking.answered(await ask(sent))
         except FAILURES as exc:
             failure = exc
         await asyncio.sleep(asking.failed(failure))
@@ -132,6 +138,6 @@ async def atried(asking: Asking, ask: Callable[[Sent], Awaitable[T]]) -> T:
 
 def checked_timeout(timeout: float | None) -> float | None:
     """A time in seconds, or no limit. Raises ConfigurationError for anything else."""
-    if timeout is not None and not (isinstance(timeout, (int, float)) and timeout > 0):
+    if timeout is not None and not (isinstance(timeout, (int, float)) and 0 < timeout < inf):
         raise ConfigurationError(f"timeout={timeout!r} is no time\ntimeout is in seconds, above 0; None is no limit")
     return timeout

@@ -16,7 +16,7 @@ from lazybridge.core.retry import Deadline
 if TYPE_CHECKING:
     from lazybridge.core.providers._fal import AsyncFalClient, FalClient
 
-_ID = re.compile(r"[\w.-]+(/[\w.-]+)+")
+_ID = re.compile(r"(?!\.)[\w.-]+(/(?!\.)[\w.-]+)+")
 
 
 class FalConnection(Connection):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import fal_client
@@ -20,7 +20,7 @@ from fal_client.client import _raise_for_status
 
 from lazybridge.core.errors import ServerError
 from lazybridge.core.providers._fal_attempts import GaveUp, Sent
-from lazybridge.core.providers._reading import cut_off
+from lazybridge.core.providers._reading import cut_off, read_whole, refuse_late
 from lazybridge.core.wire.endpoints.fal import REQUEST_ID
 
 # fal-client's own for everything but `run`, which may take as long as it takes.
@@ -65,8 +65,8 @@ class Once(OneRequest):
     def request(self, method: str, url: str, **options: Any) -> httpx.Response:
         try:
             request = self._http.build_request(method, self._address(url), **self._options(options))
-            with closing(self._http.send(request, stream=True)) as answer, cut_off(answer, self._sent.at):
-                answer.read()
+            answer = self._http.send(request, stream=True)
+            read_whole(answer, self._sent.at)
             return self._checked(answer)
         except (httpx.HTTPError, fal_client.FalClientHTTPError) as exc:
             raise GaveUp from exc
@@ -77,11 +77,12 @@ class Once(OneRequest):
         try:
             with (
                 self._http.stream(method, self._address(url), **self._options(options)) as answer,
-                cut_off(answer, self._sent.at),
+                cut_off(answer, self._sent.at) as late,
             ):
                 if answer.is_error:
                     answer.read()
                 yield self._checked(answer)
+                refuse_late(late)
         except (httpx.HTTPError, fal_client.FalClientHTTPError) as exc:
             raise GaveUp from exc
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypedDict, Unpack
 
 from lazybridge.core.closing import AsyncClosed
 from lazybridge.core.endpoints.fal import FalResult
+from lazybridge.core.errors.secrets import concealed
 from lazybridge.core.providers._fal_attempts import FAILURES, Asking, Place, Sent, atried, tried
 from lazybridge.core.providers._fal_connection import FalConnection
 from lazybridge.core.providers._fal_jobs import AsyncFalJob, FalJob
@@ -49,6 +50,7 @@ class FalApplications(FalConnection):
         `timeout` is in seconds, None is no limit. Asked again, `max_retries` times, is only what cannot have begun. Raises
         ProviderError, and ConfigurationError for what is no application.
         """
+        extra_headers = concealed(extra_headers)
         asking = self._starting(application, arguments, timeout, max_retries, extra_headers)
 
         def ask(sent: Sent) -> FalResult:
@@ -68,6 +70,7 @@ class FalApplications(FalConnection):
         **options: Unpack[RunOptions],
     ) -> FalResult:
         """`run`, on the running event loop."""
+        extra_headers = concealed(extra_headers)
         asking = self._starting(application, arguments, timeout, max_retries, extra_headers)
 
         async def ask(sent: Sent) -> FalResult:
@@ -90,6 +93,7 @@ class FalApplications(FalConnection):
 
         Asked again, `max_retries` times, is only what cannot have begun. Raises as `run` does.
         """
+        extra_headers = concealed(extra_headers)
         asking = self._starting(application, arguments, timeout, max_retries, extra_headers, queue=True)
         place = tried(asking, lambda sent: self._fal_client().submit(sent, application, arguments, options))
         return FalJob(self, application, place, extra_headers)
@@ -105,6 +109,7 @@ class FalApplications(FalConnection):
         **options: Unpack[SubmitOptions],
     ) -> AsyncFalJob:
         """`submit`, on the running event loop."""
+        extra_headers = concealed(extra_headers)
         asking = self._starting(application, arguments, timeout, max_retries, extra_headers, queue=True)
 
         async def ask(sent: Sent) -> Place:
@@ -125,6 +130,7 @@ class FalApplications(FalConnection):
         Closing the generator closes the connection. `timeout` is in seconds, for all of it. Raises as `run` does; what has
         begun is not asked again.
         """
+        extra_headers = concealed(extra_headers)
         return self._events(self._starting(application, arguments, timeout, 0, extra_headers), application, arguments)
 
     def aevents(
@@ -136,15 +142,16 @@ class FalApplications(FalConnection):
         extra_headers: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[FalResult, None]:
         """`events`, on the running event loop."""
+        extra_headers = concealed(extra_headers)
         return self._aevents(self._starting(application, arguments, timeout, 0, extra_headers), application, arguments)
 
     def job(self, application: str, request_id: str, *, extra_headers: Mapping[str, str] | None = None) -> FalJob:
         """A job that was submitted before, by its id; nothing is sent."""
-        return FalJob(self, application, self._place(application, request_id), extra_headers)
+        return FalJob(self, application, self._place(application, request_id), concealed(extra_headers))
 
     def ajob(self, application: str, request_id: str, *, extra_headers: Mapping[str, str] | None = None) -> AsyncFalJob:
         """`job`, for the running event loop."""
-        return AsyncFalJob(self, application, self._place(application, request_id), extra_headers)
+        return AsyncFalJob(self, application, self._place(application, request_id), concealed(extra_headers))
 
     def _events(
         self, asking: Asking, application: str, arguments: Mapping[str, Any]

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from typing import Any, cast
@@ -24,17 +24,18 @@ def end_of(timeout: float | None) -> float | None:
 
 
 @contextmanager
-def cut_off(response: Any, at: float | None) -> Iterator[None]:
+def cut_off(response: Any, at: float | None) -> Iterator[threading.Event]:
     """Close the connection under a synchronous read at a time of `time.monotonic`; None is never.
 
     A socket's own timeout begins anew with every byte, so a server that drips would never meet it. Raises
-    ProviderTimeoutError where the time came.
+    ProviderTimeoutError where the time came and the reading failed. What it gives is set once the time came: a body that
+    ends with its connection looks whole then.
     """
     connection = response.extensions.get("network_stream")
-    if at is None or connection is None:
-        yield
-        return
     late = threading.Event()
+    if at is None or connection is None:
+        yield late
+        return
 
     def cut() -> None:
         late.set()
@@ -45,12 +46,25 @@ def cut_off(response: Any, at: float | None) -> Iterator[None]:
     timer.daemon = True
     timer.start()
     try:
-        yield
+        yield late
     finally:
         timer.cancel()
         exc = sys.exception()
         if late.is_set() and isinstance(exc, Exception):
             raise ProviderTimeoutError("the answer took longer than it was given") from exc
+
+
+def read_whole(response: Any, at: float | None) -> None:
+    """Read a body to its end. Raises ProviderTimeoutError where that was not reached in time."""
+    with closing(response), cut_off(response, at) as late:
+        response.read()
+        refuse_late(late)
+
+
+def refuse_late(late: threading.Event) -> None:
+    """Raise TimeoutError where the connection was cut."""
+    if late.is_set():
+        raise TimeoutError
 
 
 @cache

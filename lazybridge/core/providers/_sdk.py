@@ -17,7 +17,7 @@ from lazybridge.core.closing import AsyncClosed
 from lazybridge.core.errors import ServerError
 from lazybridge.core.providers._endpoints import parsed
 from lazybridge.core.providers._files import Files
-from lazybridge.core.providers._reading import adrain, cut_off, drain, end_of
+from lazybridge.core.providers._reading import adrain, cut_off, drain, end_of, read_whole
 from lazybridge.core.providers.adjusting import announce
 from lazybridge.core.providers.costing import receipt_for
 from lazybridge.core.types import CompletionRequest, CompletionResponse, RawAnswer, StreamChunk, UsageStats
@@ -49,8 +49,7 @@ class SDKProvider(Files):
         at = end_of(request.timeout)
         wire, call = self._translate(request, stream=False)
         http = self._sync_client().post(wire.path, **self._arguments(request, call, at), stream=True)
-        with closing(http), cut_off(http, at):
-            http.read()
+        read_whole(http, at)
         return self._response(request, wire, call, http)
 
     async def acomplete(self, request: CompletionRequest) -> CompletionResponse:

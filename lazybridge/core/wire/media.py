@@ -29,11 +29,11 @@ def decoded(pieces: Iterable[str]) -> bytes:
     found, rest = bytearray(), ""
     try:
         for piece in pieces:
-            rest += piece
+            rest += "".join(piece.split())
             whole = len(rest) - len(rest) % 4
-            found += base64.b64decode(rest[:whole])
+            found += base64.b64decode(rest[:whole], validate=True)
             rest = rest[whole:]
-        found += base64.b64decode(rest + "=" * (-len(rest) % 4))
+        found += base64.b64decode(rest + "=" * (-len(rest) % 4), validate=True)
     except ValueError as exc:  # an answer that was paid for is not thrown away for it
         warnings.warn(f"media in the answer is no base64 ({exc}); it is in `raw` alone", UserWarning, stacklevel=2)
         return b""

@@ -41,6 +41,7 @@ class Endpoint(Generic[Asked, Given]):
     needs_model: ClassVar[bool] = True
     sold_by: ClassVar[str] = ""
     repeatable: ClassVar[bool] = True  # a second try of a call that broke off does nothing twice
+    dear: ClassVar[bool] = False  # a call that broke off may be billed, and a second try would be billed again
     default_model: str | None = None
 
     def call(self, request: Asked, model: ModelProfile) -> HTTPCall:
@@ -72,8 +73,8 @@ def listed(raw: Any, name: str) -> list[Mapping[str, Any]]:
 def decoded(text: Any) -> bytes:
     """The bytes that stand as base64 in an answer. Raises ServerError where there are none."""
     try:
-        data = base64.b64decode(text, validate=True)
-    except (TypeError, ValueError) as exc:
+        data = base64.b64decode("".join(text.split()), validate=True)
+    except (AttributeError, TypeError, ValueError) as exc:
         raise ServerError("the answer holds no base64 where its bytes should stand") from exc
     if not data:
         raise ServerError("the answer has no bytes")

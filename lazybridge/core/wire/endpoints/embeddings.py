@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,8 +13,11 @@ from lazybridge.core.errors import ServerError
 from lazybridge.core.types import Adjustment
 from lazybridge.core.usage import UsageStats
 from lazybridge.core.wire import number, reported_cost
-from lazybridge.core.wire.endpoints import Endpoint, HTTPCall, listed, with_extra
-from lazybridge.core.wire.endpoints.gemini import resource
+from lazybridge.core.wire.endpoints import Endpoint, HTTPCall, decoded, listed, with_extra
+from lazybridge.core.wire.endpoints.gemini import resource, with_settings
+
+# What says how vectors come, and neither what is embedded nor by which model.
+_HARMLESS = frozenset({"dimensions", "encoding_format", "input_type", "output_dimension", "output_dtype", "parameters", "user"})  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +28,10 @@ class EmbeddingEndpoint(Endpoint[EmbeddingRequest, Embeddings]):
     most_bytes: int = 300_000
 
     def most(self, request: EmbeddingRequest) -> UsageStats | None:
-        """A token holds a byte at least; a vendor may add a few around each text."""
+        """A token holds a byte at least; a vendor may add a few around each text. None where `extra_body` may change what is
+        asked, or who."""
+        if not _HARMLESS.issuperset(request.extra_body or ()):
+            return None
         return UsageStats(sum(len(text.encode()) + 8 for text in request.inputs), 0)
 
     def parts(self, inputs: tuple[str, ...]) -> list[tuple[str, ...]]:
@@ -107,7 +112,7 @@ class GeminiEmbeddings(EmbeddingEndpoint):
             body: dict[str, Any] = {"instances": instances}
             if request.dimensions is not None:
                 body["parameters"] = {"outputDimensionality": request.dimensions}
-            return HTTPCall(f"{resource(model.id, True)}:predict", with_extra(body, request))
+            return HTTPCall(f"{resource(model.id, True)}:predict", with_settings(body, request))
         settings: dict[str, Any] = {"taskType": task} if task else {}
         if request.dimensions is not None:
             settings["outputDimensionality"] = request.dimensions
@@ -146,12 +151,13 @@ _TASKS: dict[Purpose, str] = {
 
 
 def _floats(vector: Any) -> list[float]:
-    """A vector that came as numbers, or as base64 of 32-bit floats, little end first."""
+    """A vector that came as numbers, or as base64 of 32-bit floats, little end first. Raises TypeError where one is null,
+    as servers write NaN, or no number."""
     if isinstance(vector, str):
-        found = array("f", base64.b64decode(vector))
+        found = array("f", decoded(vector))
         if array("H", b"\x01\x00")[0] != 1:  # this machine reads the big end first
             found.byteswap()
         return found.tolist()
     if not isinstance(vector, list) or not vector:
         raise ServerError("the answer has an item without a vector")
-    return vector
+    return array("d", vector).tolist()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mimetypes
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.content import AudioContent, DocumentContent, ImageContent, VideoContent
@@ -133,6 +133,7 @@ def _units(value: str | None) -> float | None:
 class FalImages(Endpoint[ImageRequest, GeneratedImages]):
     """fal's image applications, asked directly; `root` is https://fal.run or what stands in for it."""
 
+    dear: ClassVar[bool] = True
     root: str = "https://fal.run"
 
     def call(self, request: ImageRequest, model: ModelProfile) -> HTTPCall:

@@ -127,7 +127,10 @@ def file_of(raw: Any) -> UploadedFile:
 def moment(value: object) -> datetime | None:
     """A point in time as the vendors write it: seconds since the epoch, or ISO 8601; None for anything else."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return datetime.fromtimestamp(value, UTC)
+        try:
+            return datetime.fromtimestamp(value, UTC)
+        except (OSError, OverflowError, ValueError):  # no time that there is
+            return None
     if not isinstance(value, str):
         return None
     try:

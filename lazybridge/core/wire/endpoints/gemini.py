@@ -29,10 +29,15 @@ def generation(
 ) -> HTTPCall:
     """A call of generateContent with one turn; `extra_body` goes into its settings as it does in a conversation."""
     body: dict[str, Any] = {"contents": [{"role": "user", "parts": parts}], "generationConfig": config}
+    return HTTPCall(f"{where}:generateContent", with_settings(body, request), adjustments=tuple(lost))
+
+
+def with_settings(body: dict[str, Any], request: EndpointRequest) -> dict[str, Any]:
+    """The body, and over it what the caller adds: into its objects, such as `generationConfig`, not in their place."""
     for name, value in (request.extra_body or {}).items():
         ours = body.get(name)
         body[name] = {**ours, **value} if isinstance(ours, dict) and isinstance(value, Mapping) else value
-    return HTTPCall(f"{where}:generateContent", body, adjustments=tuple(lost))
+    return body
 
 
 def answer(raw: Any) -> CompletionResponse:

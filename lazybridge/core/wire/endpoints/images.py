@@ -23,6 +23,7 @@ class OpenAIImages(Endpoint[ImageRequest, GeneratedImages]):
 
     # openai 3.54.0 `types/image_generate_params.py`; recorded requests for the edits, whose typed method sends a form.
     sold_by: ClassVar[str] = "image"
+    dear: ClassVar[bool] = True
     path: str = "/images/generations"
     edits_path: str = "/images/edits"
 
@@ -54,6 +55,7 @@ class OpenAIImages(Endpoint[ImageRequest, GeneratedImages]):
 class GeminiImages(Endpoint[ImageRequest, GeneratedImages]):
     """Gemini's image models, by generateContent. `size` is a ratio ("16:9") or "1K", "2K", "4K"."""
 
+    dear: ClassVar[bool] = True
     vertex: bool = False
 
     def call(self, request: ImageRequest, model: ModelProfile) -> HTTPCall:

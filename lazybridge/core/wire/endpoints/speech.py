@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import wave
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from typing import Any, ClassVar
 from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.content import AudioContent, sniff
 from lazybridge.core.endpoints.speech import Speech, SpeechRequest
-from lazybridge.core.errors import ServerError
+from lazybridge.core.errors import ServerError, error_in_body
 from lazybridge.core.types import Adjustment
 from lazybridge.core.wire.endpoints import Endpoint, HTTPCall, decoded, with_extra
 from lazybridge.core.wire.endpoints.gemini import answer, generation, media, resource
@@ -55,6 +56,8 @@ class OpenAISpeech(Endpoint[SpeechRequest, Speech]):
         """The sound; nothing comes with it that says what was used."""
         if not raw:
             raise ServerError("the answer has no bytes")
+        if raw[:1] == b"{":
+            _refuse_error(raw)
         return Speech(audio=AudioContent(data=raw, media_type=_media_type(raw, request.format)))
 
 
@@ -102,6 +105,15 @@ class GeminiSpeech(Endpoint[SpeechRequest, Speech]):
             data, kind = _wav(data, kind), "audio/wav"
         audio = AudioContent(data=data, media_type=kind)
         return Speech(audio=audio, model=found.model, usage=found.usage, request_id=found.request_id)
+
+
+def _refuse_error(data: bytes) -> None:
+    """Raise the vendor's error, where that was sent with HTTP 200 in the place of the sound."""
+    try:
+        found = json.loads(data)
+    except ValueError:  # samples may begin with any byte
+        return
+    raise error_in_body(found.get("error") or found, provider="")
 
 
 _TYPES = {
