@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Unpack
 
 from lazybridge.core.endpoints.embeddings import EmbeddingRequest, Embeddings, Purpose
+from lazybridge.core.errors import LazyBridgeError
 from lazybridge.core.wire.endpoints.embeddings import EmbeddingEndpoint
 from lazybridge.endpoint_call import CallOptions, conceal, endpoint_run
 from lazybridge.endpoint_run import EndpointRun
@@ -30,10 +32,14 @@ def embed(
     `options` are those of `CallOptions`: `provider=`, `timeout=` in seconds, `budget=`, `api_key=`, `base_url=` and others.
     Raises ConfigurationError for a missing key or an unknown model, UnsupportedFeatureError where the vendor makes no
     vectors, TypeError or ValueError for texts that are none, BudgetExceeded before a request that a budget cannot pay for, and
-    ProviderError, with `.attempts` and `.receipt`, for a failed call.
+    ProviderError, with `.attempts` and `.receipt`, for a failed call; where requests before it went well, `.partial` is what
+    they gave.
     """
     run, parts = _prepared(texts, model, dimensions, purpose, options)
-    return _joined(run, [run.ask("embeddings", part, Embeddings) for part in parts])
+    with _kept_on_failure(run) as found:
+        for part in parts:
+            found.append(run.ask("embeddings", part, Embeddings))
+    return _joined(run, found)
 
 
 async def aembed(
@@ -46,7 +52,10 @@ async def aembed(
 ) -> Embeddings:
     """`embed`, on the running event loop."""
     run, parts = _prepared(texts, model, dimensions, purpose, options)
-    return _joined(run, [await run.aask("embeddings", part, Embeddings) for part in parts])
+    with _kept_on_failure(run) as found:
+        for part in parts:
+            found.append(await run.aask("embeddings", part, Embeddings))
+    return _joined(run, found)
 
 
 def _prepared(
@@ -63,6 +72,18 @@ def _prepared(
     endpoint = run.provider.endpoint_for("embeddings")
     assert isinstance(endpoint, EmbeddingEndpoint)
     return run, (replace(request, inputs=part) for part in endpoint.parts(inputs))
+
+
+@contextmanager
+def _kept_on_failure(run: EndpointRun) -> Iterator[list[Embeddings]]:
+    """Put the vectors of the requests that went well onto the error of the one that did not."""
+    found: list[Embeddings] = []
+    try:
+        yield found
+    except LazyBridgeError as error:
+        if found:
+            error.partial = _joined(run, found)
+        raise
 
 
 def _joined(run: EndpointRun, found: list[Embeddings]) -> Embeddings:

@@ -72,7 +72,7 @@ def endpoint_run(model: str | None, options: Mapping[str, Any], example: str) ->
         refuse_misspelt(name)
     budget = check_budget(options.get("budget"))
     chosen, model = LLMEngine.chosen(model, provider, None, own)
-    built = chosen if isinstance(chosen, BaseProvider) else _kept(chosen, tuple(sorted(own.items())), _environment())
+    built = chosen if isinstance(chosen, BaseProvider) else _shared(chosen, own)
     policy = Policy(RetryPolicy(max_retries), False, 0, None, budget, options.get("ledger"))
     given = {name: options[name] for name in _OF_THE_REQUEST if name in options}
     return EndpointRun(with_endpoints(built, f"\nwrite {example}"), policy, timeout), {"model": model, **given}
@@ -92,6 +92,14 @@ def with_endpoints(provider: BaseProvider, hint: str = "") -> AsksEndpoints:
     if not isinstance(provider, AsksEndpoints):
         raise UnsupportedFeatureError(f"{type(provider).__name__} has conversations alone{hint}")
     return provider
+
+
+def _shared(chosen: type[BaseProvider], options: Mapping[str, Any]) -> BaseProvider:
+    """A provider that was kept; a new one where an option cannot be compared, as credentials in a dict."""
+    try:
+        return _kept(chosen, tuple(sorted(options.items())), _environment())
+    except TypeError:
+        return chosen(**options)
 
 
 def _environment() -> int:

@@ -428,7 +428,7 @@ def test_what_a_vendor_has_no_word_for_is_an_adjustment(anthropic_bench: Bench) 
         (TASKS, {"max_tokens": "9"}, ConfigurationError, "max_tokens is a whole number"),
         (TASKS, {"max_token": 9}, ConfigurationError, "did you mean 'max_tokens'"),
         (TASKS, {"provider": "ollama"}, UnsupportedFeatureError, "ollama has no endpoint for batch here"),
-        (TASKS, {"provider": "local", "base_url": None}, UnsupportedFeatureError, "has conversations alone"),
+        (TASKS, {"provider": "local", "base_url": None}, UnsupportedFeatureError, "local has no endpoint for batch"),
     ],
 )
 def test_what_cannot_be_handed_in_is_said_before_anything_is_sent(

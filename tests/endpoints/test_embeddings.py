@@ -241,6 +241,7 @@ def test_what_was_paid_before_a_failure_is_on_the_error(vendor: EmbeddingVendor)
         embed(["y" * 200_000, "z" * 200_000], **options(vendor))
     assert caught.value.receipt is not None
     assert caught.value.receipt.total == Decimal("0.004")  # 200,000 letters at 0.02 USD a million
+    assert caught.value.partial.vectors == [[200_000.0, 0.5]]
 
 
 def test_a_budget_holds(vendor: EmbeddingVendor) -> None:

@@ -30,13 +30,14 @@ class LazyBridgeError(Exception):
 
     A failed call keeps what it had: `attempts` (one entry for each request sent, with what it used), `receipt` (what
     they cost together, or at least) and `partial_text` (what had arrived of the answer). Where several models were
-    asked in turn, `causes` are the errors of those before.
+    asked in turn, `causes` are the errors of those before; `partial` is what had come back that is no text.
     """
 
     attempts: tuple[Any, ...] = ()
     receipt: Receipt | None = None
     partial_text: str = ""
     causes: tuple[LazyBridgeError, ...] = ()
+    partial: Any = None
 
 
 class ConfigurationError(LazyBridgeError, ValueError):

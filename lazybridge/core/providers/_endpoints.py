@@ -136,7 +136,10 @@ class Endpoints(Connection):
         self, endpoint: Endpoint[Any, Any], model: str, request: EndpointRequest, call: HTTPCall, http: Any,
         began: float, kind: type[Given],
     ) -> Given:  # fmt: skip
-        raw = http.content if endpoint.binary else parsed(http, self.name, self.request_id_header)
+        if http.status_code == 204:  # nothing to say
+            raw: Any = b"" if endpoint.binary else {}
+        else:
+            raw = http.content if endpoint.binary else parsed(http, self.name, self.request_id_header)
         response: Given = self._read(endpoint, request, raw)
         response.model = response.model or model or None
         response.request_id = http.headers.get(self.request_id_header) or response.request_id
