@@ -98,3 +98,18 @@ from lazybridge.tools import Tool as Tool
 
 __version__: str
 __all__: list[str]
+from lazybridge.core.endpoints.media import EditedImage as EditedImage
+from lazybridge.core.endpoints.media import GeneratedMusic as GeneratedMusic
+from lazybridge.core.endpoints.media import GeneratedShape as GeneratedShape
+from lazybridge.core.endpoints.media import GeneratedVideo as GeneratedVideo
+from lazybridge.music import agenerate_music as agenerate_music
+from lazybridge.music import generate_music as generate_music
+from lazybridge.pictures import aremove_background as aremove_background
+from lazybridge.pictures import aupscale_image as aupscale_image
+from lazybridge.pictures import remove_background as remove_background
+from lazybridge.pictures import upscale_image as upscale_image
+from lazybridge.progress import Progress as Progress
+from lazybridge.shapes import agenerate_3d as agenerate_3d
+from lazybridge.shapes import generate_3d as generate_3d
+from lazybridge.video import agenerate_video as agenerate_video
+from lazybridge.video import generate_video as generate_video

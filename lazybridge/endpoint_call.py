@@ -79,6 +79,11 @@ def endpoint_run(model: str | None, options: Mapping[str, Any], example: str) ->
     return EndpointRun(with_endpoints(built, f"\nwrite {example}"), policy, timeout), {"model": model, **given}
 
 
+def job_run(model: str | None, options: Mapping[str, Any], example: str) -> tuple[EndpointRun, dict[str, Any]]:
+    """`endpoint_run` for what one vendor alone does: without a provider it is fal, whose ids have slashes of their own."""
+    return endpoint_run(model, {**options, "provider": options.get("provider") or "fal"}, example)
+
+
 def with_endpoints(provider: BaseProvider, hint: str = "") -> Endpoints:
     """The provider. Raises UnsupportedFeatureError where it has none of a vendor's further endpoints."""
     if not isinstance(provider, Endpoints):

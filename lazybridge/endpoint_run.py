@@ -64,7 +64,7 @@ class EndpointRun:
         while True:
             sent = self._begin(name, request)
             try:
-                async with asyncio.timeout(self.deadline.left()):
+                async with asyncio.timeout(None if self._endpoint.keeps_time else self.deadline.left()):
                     return self._succeeded(await self.provider.aask(name, sent, kind))
             except Exception as exc:
                 await asyncio.sleep(self._failed(exc, request))
@@ -117,11 +117,14 @@ class EndpointRun:
             secrets=credentials_of(self.provider, request.extra_headers),
         )
         attempt.status_code, attempt.error, attempt.request_id = error.status_code, error.kind, error.request_id
-        if error.status_code in MAY_HAVE_WORKED and not error.never_sent and self._costs():
+        if error.receipt is not None:
+            attempt.receipt = error.receipt
+        elif error.status_code in MAY_HAVE_WORKED and not error.never_sent and self._costs():
             attempt.receipt = unknown(f"the call broke off ({error.kind}), before anything arrived")
         self._settle(attempt, attempt.model)
         left = self.deadline.left()
-        if error.kind in ("timeout", "connection") and left is not None and left <= 0.01:
+        named = self._endpoint.keeps_time and error.request_id is not None  # it says where to look for the rest
+        if error.kind in ("timeout", "connection") and left is not None and left <= 0.01 and not named:
             late = self.deadline.error()
             late.provider, late.model = error.provider, error.model
             raise self._with_attempts(late) from exc

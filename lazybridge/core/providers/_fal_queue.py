@@ -9,7 +9,7 @@ from typing import Any, Literal, TypedDict, Unpack
 
 from lazybridge.core.closing import AsyncClosed
 from lazybridge.core.endpoints.fal import FalResult
-from lazybridge.core.providers._fal_attempts import FAILURES, Asking, Place, Sent, atried, tried
+from lazybridge.core.providers._fal_attempts import FAILURES, Answer, Asking, Place, Sent, atried, tried
 from lazybridge.core.providers._fal_connection import FalConnection
 from lazybridge.core.providers._fal_jobs import AsyncFalJob, FalJob
 from lazybridge.core.wire.endpoints.fal import result_of
@@ -53,7 +53,7 @@ class FalApplications(FalConnection):
 
         def ask(sent: Sent) -> FalResult:
             answer = self._fal_client().run(sent, application, arguments, options)
-            return result_of(answer.raw, answer.headers, application)
+            return self._made(answer, application)
 
         return tried(asking, ask)
 
@@ -72,7 +72,7 @@ class FalApplications(FalConnection):
 
         async def ask(sent: Sent) -> FalResult:
             answer = await (await self._async_fal_client()).run(sent, application, arguments, options)
-            return result_of(answer.raw, answer.headers, application)
+            return self._made(answer, application)
 
         return await atried(asking, ask)
 
@@ -146,6 +146,10 @@ class FalApplications(FalConnection):
         """`job`, for the running event loop."""
         return AsyncFalJob(self, application, self._place(application, request_id), extra_headers)
 
+    def _made(self, answer: Answer, application: str) -> FalResult:
+        """What an application answered, priced where a unit of it has a price."""
+        return result_of(answer.raw, answer.headers, application, self.unit_prices.get(application))
+
     def _events(
         self, asking: Asking, application: str, arguments: Mapping[str, Any]
     ) -> Generator[FalResult, None, None]:
@@ -153,7 +157,7 @@ class FalApplications(FalConnection):
             while True:
                 try:
                     answer = next(events, None)
-                    result = None if answer is None else result_of(answer.raw, answer.headers, application)
+                    result = None if answer is None else self._made(answer, application)
                 except FAILURES as exc:
                     failure = exc
                     break
@@ -171,7 +175,7 @@ class FalApplications(FalConnection):
                 try:
                     async with asyncio.timeout(asking.deadline.left()):
                         answer = await anext(events, None)
-                    result = None if answer is None else result_of(answer.raw, answer.headers, application)
+                    result = None if answer is None else self._made(answer, application)
                 except FAILURES as exc:
                     failure = exc
                     break
