@@ -16,6 +16,7 @@ from lazybridge import (
     ImageContent,
     ProviderError,
     UnsupportedFeatureError,
+    agenerate_video,
     generate_3d,
     generate_image,
     generate_music,
@@ -205,6 +206,20 @@ def test_a_queue_that_breaks_after_the_job_began_is_asked_again_and_the_job_is_n
     assert caught.value.request_id == JOB
     assert not caught.value.retryable
     assert [request["method"] for request in fal.requests] == ["POST", "GET", "GET", "GET"]
+
+
+async def test_an_error_of_the_callers_own_is_his(fal: Fal) -> None:
+    def stop(status: Any) -> None:
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine") as caught:
+        generate_video("x", on_update=stop, **fal.options(SUBMITTED, QUEUED))
+    assert JOB in caught.value.__notes__[0]
+    with FalProvider(**fal.options(SUBMITTED, QUEUED)) as provider:
+        with pytest.raises(LookupError, match="mine"):
+            await agenerate_video("x", on_update=stop, provider=provider)
+        await provider.aclose()
+    assert [request["method"] for request in fal.requests] == ["POST", "GET"] * 2
 
 
 @pytest.mark.parametrize(("status", "posts"), [(429, 3), (503, 1), (500, 1)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -140,11 +140,11 @@ def _remembered(job: FalJob | AsyncFalJob) -> Iterator[None]:
         error.retryable, error.never_sent = False, False
         error.request_id = job.request_id
         error.receipt = unknown(f"fal may bill the job {job.request_id}")
-        error.add_note(_where(job))
         raise
-    except (KeyboardInterrupt, asyncio.CancelledError) as exc:
-        exc.add_note(_where(job))
-        raise
+    finally:
+        left = sys.exception()
+        if left is not None:  # cancelled, interrupted, failed, or the caller's own
+            left.add_note(_where(job))
 
 
 def _where(job: FalJob | AsyncFalJob) -> str:

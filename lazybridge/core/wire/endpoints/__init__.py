@@ -40,7 +40,7 @@ class Endpoint(Generic[Asked, Given]):
     free: ClassVar[bool] = False
     needs_model: ClassVar[bool] = True
     sold_by: ClassVar[str] = ""
-    keeps_time: ClassVar[bool] = False  # the provider ends the call when its time is up, and says more than that
+    self_contained: ClassVar[bool] = False  # the provider keeps the time of the call, and raises neutral errors itself
     repeatable: ClassVar[bool] = True  # a second try of a call that broke off does nothing twice
     default_model: str | None = None
 

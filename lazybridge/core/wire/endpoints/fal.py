@@ -182,7 +182,7 @@ class FalEndpoint(Endpoint[Asked, Given]):
     `queued` ones go through the queue; the others are asked directly.
     """
 
-    keeps_time: ClassVar[bool] = True
+    self_contained: ClassVar[bool] = True
     repeatable: ClassVar[bool] = False
     queued: ClassVar[bool] = True
 
