@@ -59,6 +59,7 @@ class FalProvider(FalMedia, OpenAISDK):
         "openai/gpt-6-luna": ["google/gemini-3.8-flash"],
     }
 
+    # What is asked where nobody names a model: https://fal.ai/models/<application>/llms.txt, read 2026-11-22.
     endpoints = {
         "images": FalImages(default_model="fal-ai/flux/dev"),
         "upscaling": FalUpscale(),
