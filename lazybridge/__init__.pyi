@@ -19,6 +19,10 @@ from lazybridge.core.content import VideoContent as VideoContent
 from lazybridge.core.endpoints.embeddings import Embeddings as Embeddings
 from lazybridge.core.endpoints.files import UploadedFile as UploadedFile
 from lazybridge.core.endpoints.images import GeneratedImages as GeneratedImages
+from lazybridge.core.endpoints.media import EditedImage as EditedImage
+from lazybridge.core.endpoints.media import GeneratedMusic as GeneratedMusic
+from lazybridge.core.endpoints.media import GeneratedShape as GeneratedShape
+from lazybridge.core.endpoints.media import GeneratedVideo as GeneratedVideo
 from lazybridge.core.endpoints.speech import Speech as Speech
 from lazybridge.core.endpoints.transcription import Transcription as Transcription
 from lazybridge.core.errors import BudgetExceeded as BudgetExceeded
@@ -87,6 +91,8 @@ from lazybridge.media import speak as speak
 from lazybridge.media import transcribe as transcribe
 from lazybridge.model_stream import ModelStream as ModelStream
 from lazybridge.models import Model as Model
+from lazybridge.music import agenerate_music as agenerate_music
+from lazybridge.music import generate_music as generate_music
 from lazybridge.options import AnthropicOptions as AnthropicOptions
 from lazybridge.options import AzureOptions as AzureOptions
 from lazybridge.options import BedrockOptions as BedrockOptions
@@ -94,7 +100,16 @@ from lazybridge.options import FalOptions as FalOptions
 from lazybridge.options import GeminiOptions as GeminiOptions
 from lazybridge.options import OpenAiOptions as OpenAiOptions
 from lazybridge.options import ProviderOptions as ProviderOptions
+from lazybridge.pictures import aremove_background as aremove_background
+from lazybridge.pictures import aupscale_image as aupscale_image
+from lazybridge.pictures import remove_background as remove_background
+from lazybridge.pictures import upscale_image as upscale_image
+from lazybridge.progress import Progress as Progress
+from lazybridge.shapes import agenerate_3d as agenerate_3d
+from lazybridge.shapes import generate_3d as generate_3d
 from lazybridge.tools import Tool as Tool
+from lazybridge.video import agenerate_video as agenerate_video
+from lazybridge.video import generate_video as generate_video
 
 __version__: str
 __all__: list[str]

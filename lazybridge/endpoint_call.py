@@ -87,6 +87,11 @@ def conceal(options: Mapping[str, Any]) -> None:
         words["extra_headers"] = concealed(words["extra_headers"])
 
 
+def job_run(model: str | None, options: Mapping[str, Any], example: str) -> tuple[EndpointRun, dict[str, Any]]:
+    """`endpoint_run` for what one vendor alone does: without a provider it is fal, whose ids have slashes of their own."""
+    return endpoint_run(model, {**options, "provider": options.get("provider") or "fal"}, example)
+
+
 def with_endpoints(provider: BaseProvider, hint: str = "") -> AsksEndpoints:
     """The provider. Raises UnsupportedFeatureError where it has none of a vendor's further endpoints."""
     if not isinstance(provider, AsksEndpoints):

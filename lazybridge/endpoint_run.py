@@ -54,6 +54,7 @@ class EndpointRun:
             try:
                 return self._succeeded(self.provider.ask(name, sent, kind))
             except Exception as exc:  # any SDK's exceptions arrive here
+                self._check_whose(exc)
                 time.sleep(self._failed(exc, request))
             except BaseException:
                 self._abandon()
@@ -64,9 +65,10 @@ class EndpointRun:
         while True:
             sent = self._begin(name, request)
             try:
-                async with asyncio.timeout(self.deadline.left()):
+                async with asyncio.timeout(None if self._endpoint.self_contained else self.deadline.left()):
                     return self._succeeded(await self.provider.aask(name, sent, kind))
             except Exception as exc:
+                self._check_whose(exc)
                 await asyncio.sleep(self._failed(exc, request))
             except BaseException:  # cancelled, most likely
                 self._abandon()
@@ -122,11 +124,14 @@ class EndpointRun:
             secrets=credentials_of(self.provider, request.extra_headers),
         )
         attempt.status_code, attempt.error, attempt.request_id = error.status_code, error.kind, error.request_id
-        if error.status_code in MAY_HAVE_WORKED and not error.never_sent and self._costs():
+        if error.receipt is not None:
+            attempt.receipt = error.receipt
+        elif error.status_code in MAY_HAVE_WORKED and not error.never_sent and self._costs():
             attempt.receipt = unknown(f"the call broke off ({error.kind}), before anything arrived")
         self._settle(attempt, attempt.model)
         left = self.deadline.left()
-        if error.kind in ("timeout", "connection") and left is not None and left <= 0.01:
+        named = self._endpoint.self_contained and error.request_id is not None  # it says where to look for the rest
+        if error.kind in ("timeout", "connection") and left is not None and left <= 0.01 and not named:
             late = self.deadline.error()
             late.provider, late.model = error.provider, error.model
             raise self._with_attempts(late) from exc
@@ -142,6 +147,12 @@ class EndpointRun:
         if error.never_sent or error.status_code in _DID_NOTHING:
             return True
         return self._endpoint.repeatable and not (self._endpoint.dear and error.status_code in MAY_HAVE_WORKED)
+
+    def _check_whose(self, exc: Exception) -> None:
+        """Raises the exception again where it is the caller's own, out of what was given to be called."""
+        if self._endpoint.self_contained and not isinstance(exc, LazyBridgeError):
+            self._abandon()
+            raise exc
 
     def _costs(self) -> bool:
         """Whether an attempt that broke off can have cost anything."""

@@ -95,6 +95,8 @@ def takes(provider: SDKProvider, request: CompletionRequest) -> bool:
 _GROUPS = {
     **dict.fromkeys(("upload", "file", "delete_file", "download"), "files"),
     **dict.fromkeys(("batch_job", "batch_cancel", "batch_results"), "batch"),
+    "3d": "3D",
+    "video_from_image": "video",
 }
 
 
@@ -142,6 +144,22 @@ ENDPOINT_APIS: Mapping[str, tuple[str, ...]] = {
 _OWN_SERVERS = "tests/endpoints/test_llama_server.py"
 ENDPOINT_TESTS: Mapping[tuple[str, str], str] = {
     ("fal", "images"): "tests/endpoints/test_fal_images.py",
+    **dict.fromkeys(
+        [
+            ("fal", name)
+            for name in (
+                "upscaling",
+                "background_removal",
+                "video",
+                "video_from_image",
+                "music",
+                "3d",
+                "speech",
+                "transcription",
+            )
+        ],
+        "tests/endpoints/test_fal_media.py",
+    ),
     **{
         (name, endpoint): "tests/endpoints/test_hosted.py"
         for name in (

@@ -100,12 +100,21 @@ def npm() -> str | None:
 
 
 @contextmanager
-def aimock(cache: Path, fixtures: Path) -> Iterator[AIMock]:
+def aimock(cache: Path, fixtures: Path, fal_queue: dict[str, int] | None = None) -> Iterator[AIMock]:
+    """`fal_queue` says how many questions a job of fal's stays where it is: `{"pollsBeforeInProgress": 2, ...}`."""
+
     def install(folder: Path) -> None:
         _run([str(npm()), "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts", AIMOCK])
 
-    script = _made(cache, AIMOCK, install) / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
-    command = ["node", str(script), "--strict", "--log-level", "warn", "--fixtures", str(fixtures), "--port"]
+    built = _made(cache, AIMOCK, install) / "node_modules" / "@copilotkit" / "aimock" / "dist"
+    command = ["node", str(built / "cli.js"), "--strict", "--log-level", "warn", "--fixtures", str(fixtures), "--port"]
+    if fal_queue is not None:  # its command has no option for it
+        options = f"{{port: Number(process.argv[1]), strict: true, falQueue: {json.dumps(fal_queue)}}}"
+        code = (
+            f"import {{LLMock}} from {json.dumps((built / 'index.js').as_uri())};"
+            f"const mock = new LLMock({options}); mock.loadFixtureFile({json.dumps(str(fixtures))}); await mock.start();"
+        )
+        command = ["node", "--input-type=module", "-e", code]
     with _running(command, "/health") as url:
         yield AIMock(url)
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from lazybridge.core import download
 from lazybridge.core.providers.fal import FalProvider
 from tests import provider_table
-from tests.fake_fal import FakeFal
+from tests.fake_fal import FILES, FakeFal
 from tests.fake_vendor import FakeVendor
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,6 +40,8 @@ def fal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("FAL_KEY", "test-key")
     monkeypatch.setattr(FalProvider, "run_url", server.run_url)
     monkeypatch.setattr(FalProvider, "queue_url", server.queue_url)
+    monkeypatch.setattr(FalProvider, "api_url", server.api_url)
+    monkeypatch.setattr(download, "checked", lambda url, before=None: url.replace(FILES, server.run_url))
     yield
     server.close()
 

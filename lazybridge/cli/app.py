@@ -22,7 +22,7 @@ _NAME = "lazybridge"
 
 
 # Commands that are the `command` of a module of their own.
-_MODULES = ("check", "costs", "lock", "models", "price")
+_MODULES = ("check", "costs", "fal", "lock", "models", "price")
 
 
 class PromptFirst(click.Group):

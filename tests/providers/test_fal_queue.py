@@ -1,6 +1,6 @@
 """fal's applications and its queue, through fal-client: recorded exchanges, answered on loopback.
 
-Not replayed: three of the four records of api.fal.ai, whose prices fal-client has no call for.
+The records of api.fal.ai, prices, are those of tests/endpoints/test_fal_media.py but for its estimate, which nothing asks.
 """
 
 from __future__ import annotations

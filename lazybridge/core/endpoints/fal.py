@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from lazybridge.core.content import AudioContent, DocumentContent, ImageContent, VideoContent
@@ -37,13 +38,23 @@ class Completed:
 FalStatus = Queued | InProgress | Completed
 
 
+@dataclass(frozen=True)
+class FalPrice:
+    """What fal takes for one unit of an application, such as "megapixels", "images" or "seconds"."""
+
+    application: str
+    unit_price: Decimal
+    unit: str
+    currency: str = "USD"
+
+
 @dataclass(kw_only=True)
 class FalResult(EndpointResponse):
     """What an application answered, as `json`, and the files in it: `images`, `audio`, `video` and all other `files`.
 
     A file is a content block with a `url`, or with `data` where fal put the bytes into the answer; sizes and names are in
-    `json`. `metrics` are those of the queue, `billable_units` what fal bills for, in the application's own unit. fal does
-    not say what a unit costs, so the cost is unknown.
+    `json`. `metrics` are those of the queue, `billable_units` what fal bills for, in the application's own unit. What
+    they cost is known where fal said how many they are and the provider knows the price of one (`FalProvider.price_of`).
     """
 
     images: tuple[ImageContent, ...] = ()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from lazybridge.core.content import ImageContent
+from lazybridge.core.download import Saves
 from lazybridge.core.endpoints import EndpointRequest, EndpointResponse
 
 
@@ -27,10 +29,11 @@ class ImageRequest(EndpointRequest):
 
 
 @dataclass(kw_only=True)
-class GeneratedImages(EndpointResponse):
+class GeneratedImages(Saves, EndpointResponse):
     """The pictures, as bytes or, where a vendor answers so, as URLs; `revised_prompt` is what the vendor made of the
     prompt, `text` what the model said beside the pictures. Where it made none, `images` is empty and `text` may say why."""
 
+    _saved: ClassVar[str] = "image"
     images: list[ImageContent] = field(repr=False)
     revised_prompt: str | None = None
     text: str = ""

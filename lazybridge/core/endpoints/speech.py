@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from lazybridge.core.content import AudioContent
+from lazybridge.core.download import Saves
 from lazybridge.core.endpoints import EndpointRequest, EndpointResponse
 
 
@@ -27,7 +29,8 @@ class SpeechRequest(EndpointRequest):
 
 
 @dataclass(kw_only=True)
-class Speech(EndpointResponse):
-    """What was said: `audio.data` are the bytes, `audio.media_type` says what they are."""
+class Speech(Saves, EndpointResponse):
+    """What was said: `audio.data` are the bytes (fal's is a URL, `audio.url`), `audio.media_type` says what they are."""
 
+    _saved: ClassVar[str] = "audio"
     audio: AudioContent

@@ -14,22 +14,23 @@ from lazybridge.core.closing import AsyncClosed
 from lazybridge.core.providers._fal_attempts import Answer, Place, Sent
 from lazybridge.core.providers._fal_once import AsyncOnce, Once, OneRequest, read_by_fal
 
+# https://api.fal.ai/v1/models/pricing, in recorded requests; fal-client has no call for it.
+API_URL = "https://api.fal.ai/"
 PRIVATE = ("SyncClient._client", "AsyncClient._client", "client._raise_for_status")
 
 
 class _Client:
-    def __init__(self, key: str, run_url: str | None, queue_url: str | None) -> None:
+    def __init__(self, key: str, run_url: str | None, queue_url: str | None, api_url: str | None) -> None:
         self._key = key
-        self._addresses = {
-            own: other for own, other in ((RUN_URL_FORMAT, run_url), (QUEUE_URL_FORMAT, queue_url)) if other
-        }
+        given = ((RUN_URL_FORMAT, run_url), (QUEUE_URL_FORMAT, queue_url), (API_URL, api_url))
+        self._addresses = {own: other for own, other in given if other}
 
 
 class FalClient(_Client):
     """fal-client's synchronous client, one attempt a call."""
 
-    def __init__(self, key: str, run_url: str | None, queue_url: str | None) -> None:
-        super().__init__(key, run_url, queue_url)
+    def __init__(self, key: str, run_url: str | None, queue_url: str | None, api_url: str | None) -> None:
+        super().__init__(key, run_url, queue_url, api_url)
         self._http: Any = fal_client.SyncClient(key=key)._client
 
     def _call(self, sent: Sent) -> tuple[fal_client.SyncClient, Once]:
@@ -70,8 +71,8 @@ class FalClient(_Client):
 class AsyncFalClient(_Client):
     """fal-client's asynchronous client, one attempt a call."""
 
-    def __init__(self, key: str, run_url: str | None, queue_url: str | None) -> None:
-        super().__init__(key, run_url, queue_url)
+    def __init__(self, key: str, run_url: str | None, queue_url: str | None, api_url: str | None) -> None:
+        super().__init__(key, run_url, queue_url, api_url)
         self._own = fal_client.AsyncClient(key=key)
 
     async def _call(self, sent: Sent) -> tuple[fal_client.AsyncClient, AsyncOnce]:

@@ -14,35 +14,45 @@ from lazybridge.core.providers._fal_attempts import Asking, Place, checked_timeo
 from lazybridge.core.retry import Deadline
 
 if TYPE_CHECKING:
+    from lazybridge.core.endpoints.fal import FalPrice
     from lazybridge.core.providers._fal import AsyncFalClient, FalClient
 
 _ID = re.compile(r"(?!\.)[\w.-]+(/(?!\.)[\w.-]+)+")
 
 
 class FalConnection(Connection):
-    """fal-client beside another SDK. `run_url` and `queue_url` stand in for https://fal.run and https://queue.fal.run."""
+    """fal-client beside another SDK. `run_url`, `queue_url` and `api_url` stand in for https://fal.run,
+    https://queue.fal.run and https://api.fal.ai.
+
+    `unit_prices` are what is known of prices, by application; what `FalProvider.price_of` reads is put there.
+    """
 
     run_url: str | None = None
     queue_url: str | None = None
+    api_url: str | None = None
+    unit_prices: dict[str, FalPrice]
     _sync_fal: FalClient | None = None
 
-    def _init_client(self, *, run_url: str | None = None, queue_url: str | None = None, **kwargs: Any) -> None:
-        for option, value in (("run_url", run_url), ("queue_url", queue_url)):
+    def _init_client(
+        self, *, run_url: str | None = None, queue_url: str | None = None, api_url: str | None = None, **kwargs: Any
+    ) -> None:
+        for option, value in (("run_url", run_url), ("queue_url", queue_url), ("api_url", api_url)):
             if value is not None and not isinstance(value, str):
                 raise ConfigurationError(f"{option} is a {type(value).__name__}\n{option} is a text")
         self.run_url, self.queue_url = run_url or self.run_url, queue_url or self.queue_url
+        self.api_url, self.unit_prices = api_url or self.api_url, {}
         super()._init_client(**kwargs)
 
     @classmethod
     def _options(cls) -> tuple[str, ...]:
-        return ("run_url", "queue_url")
+        return ("run_url", "queue_url", "api_url")
 
     def _key(self) -> str:
         return self.api_key or self._environment_key() or "no-key"  # a server of one's own may do without
 
-    def _addresses(self) -> tuple[str | None, str | None]:
-        """Where the applications and the queue are; None is where fal-client says."""
-        return self.run_url, self.queue_url
+    def _addresses(self) -> tuple[str | None, str | None, str | None]:
+        """Where the applications, the queue and the prices are; None is where fal says."""
+        return self.run_url, self.queue_url, self.api_url
 
     def _check_address(self, queue: bool) -> None:
         """Raises ConfigurationError where fal-client's addresses are not the ones that are meant."""
@@ -103,7 +113,7 @@ class FalConnection(Connection):
         *,
         queue: bool = False,
     ) -> Asking:
-        _check_application(application)
+        check_application(application)
         self._check_address(queue)
         if not isinstance(arguments, Mapping):
             example = f'write {{"prompt": "..."}}, as the page of {application} says'
@@ -112,7 +122,7 @@ class FalConnection(Connection):
         return Asking(self, application, deadline, headers, max_retries=max_retries, repeatable=False)
 
     def _place(self, application: str, request_id: str) -> Place:
-        _check_application(application)
+        check_application(application)
         if not (isinstance(request_id, str) and request_id):
             raise ConfigurationError(f"request_id={request_id!r} is no id\nit is FalJob.request_id, a text")
         self._check_address(queue=True)
@@ -122,6 +132,7 @@ class FalConnection(Connection):
         return place_by_id(application, request_id)
 
 
-def _check_application(application: object) -> None:
+def check_application(application: object) -> None:
+    """Raises ConfigurationError for what names no application."""
     if not (isinstance(application, str) and _ID.fullmatch(application)):
         raise ConfigurationError(f'{application!r} is no application of fal\nname it with its owner: "fal-ai/flux/dev"')

@@ -5,61 +5,21 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from lazybridge.core.closing import AsyncClosed
 from lazybridge.core.endpoints.fal import Completed, FalResult, FalStatus
-from lazybridge.core.errors import InvalidRequestError, ProviderTimeoutError
-from lazybridge.core.providers._fal_attempts import Answer, Asking, Place, Sent, atried, checked_timeout, tried
-from lazybridge.core.retry import Deadline
-from lazybridge.core.wire.endpoints.fal import result_of, status_of
-
-if TYPE_CHECKING:
-    from lazybridge.core.providers._fal_queue import FalApplications
+from lazybridge.core.errors import InvalidRequestError
+from lazybridge.core.providers._fal_attempts import Answer, Asking, Sent, atried, tried
+from lazybridge.core.providers._fal_job import Job, pause, query, unless_too_late
+from lazybridge.core.wire.endpoints.fal import status_of
 
 T = TypeVar("T")
 
 
-class _JobDeadline(Deadline):
-    request_id: str | None = None
-
-    def error(self) -> ProviderTimeoutError:
-        return ProviderTimeoutError(
-            f"the job has not ended within timeout={self.timeout:g} s; it goes on at fal\nwait() again, or cancel() it",
-            request_id=self.request_id,
-            retryable=False,
-        )
-
-
-class _Job:
-    def __init__(
-        self, provider: FalApplications, application: str, place: Place, headers: Mapping[str, str] | None
-    ) -> None:
-        self.application = application
-        self.request_id = place.request_id
-        self._provider = provider
-        self._place = place
-        self._headers = headers
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.application!r}, {self.request_id!r})"
-
-    def _asking(self, timeout: float | None) -> Asking:
-        deadline = _JobDeadline(checked_timeout(timeout))
-        deadline.request_id = self.request_id
-        return Asking(self._provider, self.application, deadline, self._headers, repeatable=True)
-
-    def _made(self, answer: Answer, ended: Completed | None) -> FalResult:
-        if answer.status_code == 202:  # a status, in place of what there is not yet
-            raise InvalidRequestError("the job has not ended\nwait() for it", request_id=self.request_id)
-        result = result_of(answer.raw, answer.headers, self.application)
-        result.request_id = self.request_id
-        result.metrics = None if ended is None else ended.metrics
-        return result
-
-
-class FalJob(_Job):
+class FalJob(Job):
     """A job in fal's queue, known by `application` and `request_id`.
 
     It goes on at fal whatever becomes of this object, and `FalProvider.job(application, request_id)` finds it again.
@@ -83,15 +43,17 @@ class FalJob(_Job):
         `on_update` is called with each new status, logs included; `interval` is the seconds between two questions.
         Raises ProviderTimeoutError where the time is up, and the job goes on.
         """
-        asking, told = self._asking(timeout), None
-        while True:
-            status = self._status(asking, logs=on_update is not None)
-            if on_update is not None and status != told:
+        asking = self._asking(timeout)
+        for status in self._changes(asking, on_update is not None, interval):
+            if on_update is not None:
                 on_update(status)
-            if isinstance(status, Completed):
-                return self._result(asking, status)
-            told = status
-            time.sleep(_pause(interval, asking.deadline))
+        return self._result(asking, status)
+
+    def events(
+        self, timeout: float | None = None, *, logs: bool = True, interval: float = 0.5
+    ) -> Generator[FalStatus, None, None]:
+        """Each new status of the job, up to `Completed`; the `logs` of each are all that there are. Raises as `wait` does."""
+        return self._changes(self._asking(timeout), logs, interval)
 
     def result(self, *, timeout: float | None = None) -> FalResult:
         """What a job that has ended made. Raises InvalidRequestError while it has not; `wait` waits."""
@@ -102,19 +64,29 @@ class FalJob(_Job):
         try:
             return self._ask(self._asking(timeout), "PUT", self._place.cancel_url, {}, lambda answer: True)
         except InvalidRequestError as error:
-            return _unless_too_late(error)
+            return unless_too_late(error)
+
+    def _changes(self, asking: Asking, logs: bool, interval: float) -> Generator[FalStatus, None, None]:
+        told = None
+        while not isinstance(told, Completed):
+            status = self._status(asking, logs)
+            if status != told:
+                yield status
+            if not isinstance(status, Completed):
+                time.sleep(pause(interval, asking.deadline))
+            told = status
 
     def _status(self, asking: Asking, logs: bool) -> FalStatus:
-        return self._ask(asking, "GET", self._place.status_url, _query(logs), lambda answer: status_of(answer.raw))
+        return self._ask(asking, "GET", self._place.status_url, query(logs), lambda answer: status_of(answer.raw))
 
-    def _result(self, asking: Asking, ended: Completed | None) -> FalResult:
+    def _result(self, asking: Asking, ended: FalStatus | None) -> FalResult:
         return self._ask(asking, "GET", self._place.response_url, {}, partial(self._made, ended=ended))
 
     def _ask(self, asking: Asking, method: str, url: str, query: Mapping[str, str], read: Callable[[Answer], T]) -> T:
         return tried(asking, lambda sent: read(self._provider._fal_client().ask(sent, method, url, query)))
 
 
-class AsyncFalJob(_Job):
+class AsyncFalJob(Job):
     """`FalJob`, on the running event loop: the same methods, awaited."""
 
     async def status(self, *, logs: bool = False, timeout: float | None = None) -> FalStatus:
@@ -129,17 +101,19 @@ class AsyncFalJob(_Job):
         interval: float = 0.5,
     ) -> FalResult:
         """`FalJob.wait`; `on_update` may be a coroutine function."""
-        asking, told = self._asking(timeout), None
-        while True:
-            status = await self._status(asking, logs=on_update is not None)
-            if on_update is not None and status != told:
-                said = on_update(status)
+        asking = self._asking(timeout)
+        async with AsyncClosed(self._changes(asking, on_update is not None, interval)) as changes:
+            async for status in changes:
+                said = None if on_update is None else on_update(status)
                 if inspect.isawaitable(said):
                     await said
-            if isinstance(status, Completed):
-                return await self._result(asking, status)
-            told = status
-            await asyncio.sleep(_pause(interval, asking.deadline))
+        return await self._result(asking, status)
+
+    def events(
+        self, timeout: float | None = None, *, logs: bool = True, interval: float = 0.5
+    ) -> AsyncGenerator[FalStatus, None]:
+        """`FalJob.events`, by `async for`."""
+        return self._changes(self._asking(timeout), logs, interval)
 
     async def result(self, *, timeout: float | None = None) -> FalResult:
         """What a job that has ended made. Raises InvalidRequestError while it has not; `wait` waits."""
@@ -150,13 +124,23 @@ class AsyncFalJob(_Job):
         try:
             return await self._ask(self._asking(timeout), "PUT", self._place.cancel_url, {}, lambda answer: True)
         except InvalidRequestError as error:
-            return _unless_too_late(error)
+            return unless_too_late(error)
+
+    async def _changes(self, asking: Asking, logs: bool, interval: float) -> AsyncGenerator[FalStatus, None]:
+        told = None
+        while not isinstance(told, Completed):
+            status = await self._status(asking, logs)
+            if status != told:
+                yield status
+            if not isinstance(status, Completed):
+                await asyncio.sleep(pause(interval, asking.deadline))
+            told = status
 
     async def _status(self, asking: Asking, logs: bool) -> FalStatus:
         url = self._place.status_url
-        return await self._ask(asking, "GET", url, _query(logs), lambda answer: status_of(answer.raw))
+        return await self._ask(asking, "GET", url, query(logs), lambda answer: status_of(answer.raw))
 
-    async def _result(self, asking: Asking, ended: Completed | None) -> FalResult:
+    async def _result(self, asking: Asking, ended: FalStatus | None) -> FalResult:
         return await self._ask(asking, "GET", self._place.response_url, {}, partial(self._made, ended=ended))
 
     async def _ask(
@@ -167,20 +151,3 @@ class AsyncFalJob(_Job):
             return read(await client.ask(sent, method, url, query))
 
         return await atried(asking, ask)
-
-
-def _query(logs: bool) -> dict[str, str]:
-    return {"logs": "1"} if logs else {}
-
-
-def _pause(interval: float, deadline: Deadline) -> float:
-    """Seconds until the next question, none of them after the end."""
-    left = deadline.left()
-    return interval if left is None else min(interval, left)
-
-
-def _unless_too_late(error: InvalidRequestError) -> bool:
-    """False where fal says that the job had ended; any other refusal is raised."""
-    if error.code == "ALREADY_COMPLETED":
-        return False
-    raise error

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypedDict, Unpack
 from lazybridge.core.closing import AsyncClosed
 from lazybridge.core.endpoints.fal import FalResult
 from lazybridge.core.errors.secrets import concealed
-from lazybridge.core.providers._fal_attempts import FAILURES, Asking, Place, Sent, atried, tried
+from lazybridge.core.providers._fal_attempts import FAILURES, Answer, Asking, Place, Sent, atried, tried
 from lazybridge.core.providers._fal_connection import FalConnection
 from lazybridge.core.providers._fal_jobs import AsyncFalJob, FalJob
 from lazybridge.core.wire.endpoints.fal import result_of
@@ -55,7 +55,7 @@ class FalApplications(FalConnection):
 
         def ask(sent: Sent) -> FalResult:
             answer = self._fal_client().run(sent, application, arguments, options)
-            return result_of(answer.raw, answer.headers, application)
+            return self._made(answer, application)
 
         return tried(asking, ask)
 
@@ -75,7 +75,7 @@ class FalApplications(FalConnection):
 
         async def ask(sent: Sent) -> FalResult:
             answer = await (await self._async_fal_client()).run(sent, application, arguments, options)
-            return result_of(answer.raw, answer.headers, application)
+            return self._made(answer, application)
 
         return await atried(asking, ask)
 
@@ -153,6 +153,10 @@ class FalApplications(FalConnection):
         """`job`, for the running event loop."""
         return AsyncFalJob(self, application, self._place(application, request_id), concealed(extra_headers))
 
+    def _made(self, answer: Answer, application: str) -> FalResult:
+        """What an application answered, priced where a unit of it has a price."""
+        return result_of(answer.raw, answer.headers, application, self.unit_prices.get(application))
+
     def _events(
         self, asking: Asking, application: str, arguments: Mapping[str, Any]
     ) -> Generator[FalResult, None, None]:
@@ -160,7 +164,7 @@ class FalApplications(FalConnection):
             while True:
                 try:
                     answer = next(events, None)
-                    result = None if answer is None else result_of(answer.raw, answer.headers, application)
+                    result = None if answer is None else self._made(answer, application)
                 except FAILURES as exc:
                     failure = exc
                     break
@@ -178,7 +182,7 @@ class FalApplications(FalConnection):
                 try:
                     async with asyncio.timeout(asking.deadline.left()):
                         answer = await anext(events, None)
-                    result = None if answer is None else result_of(answer.raw, answer.headers, application)
+                    result = None if answer is None else self._made(answer, application)
                 except FAILURES as exc:
                     failure = exc
                     break

@@ -7,12 +7,21 @@ from typing import Any
 
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.providers._clients import async_http_client, http_client
-from lazybridge.core.providers._fal_queue import FalApplications
+from lazybridge.core.providers._fal_media import FalMedia
 from lazybridge.core.providers._openai_sdk import OpenAISDK, custom_header_names
 from lazybridge.core.types import CompletionRequest
 from lazybridge.core.wire import Wire
 from lazybridge.core.wire.chat import ChatWire
 from lazybridge.core.wire.endpoints.fal import FalImages
+from lazybridge.core.wire.endpoints.fal_media import (
+    FalBackground,
+    FalMusic,
+    FalShapes,
+    FalSpeech,
+    FalTranscription,
+    FalUpscale,
+    FalVideo,
+)
 
 # https://fal.ai/models/openrouter/router/openai/v1/chat/completions/api, as quoted by third parties, read 2026-11-22.
 _PATH = "openrouter/router/openai/v1"
@@ -22,11 +31,12 @@ WIRE = ChatWire(vendor="fal", max_tokens_field="max_tokens")
 _OPENAI_HEADERS = ("OpenAI-Organization", "OpenAI-Project")
 
 
-class FalProvider(FalApplications, OpenAISDK):
+class FalProvider(FalMedia, OpenAISDK):
     """Language models that fal sells through its router, under OpenRouter's ids, and reports the cost of; and its
     applications, by `run` and `submit`.
 
-    `base_url` is the router's; `run_url` and `queue_url` stand in for https://fal.run and https://queue.fal.run.
+    `base_url` is the router's; `run_url`, `queue_url` and `api_url` stand in for https://fal.run, https://queue.fal.run
+    and https://api.fal.ai, where the prices are.
     """
 
     name = "fal"
@@ -49,23 +59,31 @@ class FalProvider(FalApplications, OpenAISDK):
         "openai/gpt-6-luna": ["google/gemini-3.8-flash"],
     }
 
+    # What is asked where nobody names a model: https://fal.ai/models/<application>/llms.txt, read 2026-11-22.
+    endpoints = {
+        "images": FalImages(default_model="fal-ai/flux/dev"),
+        "upscaling": FalUpscale(),
+        "background_removal": FalBackground(),
+        "video": FalVideo(),
+        "video_from_image": FalVideo(default_model="fal-ai/kling-video/v2.5-turbo/pro/image-to-video"),
+        "music": FalMusic(),
+        "3d": FalShapes(),
+        "speech": FalSpeech(),
+        "transcription": FalTranscription(),
+    }
+
     def _environment_key(self) -> str | None:
         id, secret = os.environ.get("FAL_KEY_ID"), os.environ.get("FAL_KEY_SECRET")
         return super()._environment_key() or (f"{id}:{secret}" if id and secret else None)
 
-    def _init_client(self, **kwargs: Any) -> None:
-        super()._init_client(**kwargs)
-        host = os.environ.get(self.url_variable) or "fal.run"
-        self.endpoints = {"images": FalImages(root=(self.run_url or f"https://{host}").rstrip("/"))}
-
     def _own_url(self) -> str | None:
         # FAL_RUN_HOST names another host of fal's, which wants the key all the same
-        return self.base_url or self.run_url or self.queue_url
+        return self.base_url or self.run_url or self.queue_url or self.api_url
 
-    def _addresses(self) -> tuple[str | None, str | None]:
+    def _addresses(self) -> tuple[str | None, str | None, str | None]:
         base = self.base_url.rstrip("/") if self.base_url else ""
         run_url = self.run_url or (base.removesuffix(f"/{_PATH}") if base.endswith(f"/{_PATH}") else None)
-        return run_url, self.queue_url
+        return run_url, self.queue_url, self.api_url
 
     def _check_address(self, queue: bool) -> None:
         if self.base_url and not self._addresses()[queue]:

@@ -40,6 +40,7 @@ class Endpoint(Generic[Asked, Given]):
     free: ClassVar[bool] = False
     needs_model: ClassVar[bool] = True
     sold_by: ClassVar[str] = ""
+    self_contained: ClassVar[bool] = False  # the provider keeps the time of the call, and raises neutral errors itself
     repeatable: ClassVar[bool] = True  # a second try of a call that broke off does nothing twice
     dear: ClassVar[bool] = False  # a call that broke off may be billed, and a second try would be billed again
     default_model: str | None = None
