@@ -83,7 +83,7 @@ def test_the_probabilities_of_tokens_come_whole_and_streamed(llama_server: Llama
         assert envelope.response is not None
         found = envelope.response.logprobs
         assert "".join(item.token for item in found) == envelope.text()
-        assert len(found) == envelope.metadata.output_tokens
+        assert len(found) == envelope.response.usage.output_tokens
         for item in found:  # at temperature 0 the likeliest token is the one that is written
             assert [len(item.alternatives), item.alternatives[0].token] == [2, item.token]
     agent.close()
