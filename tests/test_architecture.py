@@ -13,6 +13,12 @@ FILES = sorted(ROOT.rglob("*.py"))
 # A module may import what stands on its own line or below it.
 LEVELS = (
     ("cli",),
+    ("manager",),
+    ("registered",),
+    ("moves",),
+    ("residents",),
+    ("resident",),
+    ("lifecycle", "duck_model"),
     ("agent", "batch_jobs", "embeddings", "media"),
     ("models", "factories", "handles", "fallback", "cached"),
     ("model_stream",),
@@ -28,6 +34,7 @@ LEVELS = (
     ("budget", "budget_books", "budget_file", "ledger"),
     ("estimate", "needs", "weighing"),
     ("loop", "tools", "envelope", "arrived"),
+    ("awaiting", "pools"),
     ("core.providers",),
     ("core.tiers",),
     ("core.registry", "core.retry"),
