@@ -25,7 +25,7 @@ def model_of(thing: Any) -> Model:
     if isinstance(thing, (str, BaseProvider)):
         return Model(thing)
     if isinstance(thing, Agent):
-        return Model.of_engine(thing.engine)
+        return Model._of_engine(thing.engine)
     if isinstance(thing, type):
         raise ConfigurationError(f"{thing.__name__} is a class\nwrite {thing.__name__}(...)")
     if callable(getattr(thing, "complete", None)):

@@ -58,7 +58,7 @@ class Model(Factories, Closing):
         self.engine = LLMEngine(model or (options.model if options is not None else None), **given)
 
     @classmethod
-    def of_engine(cls, engine: LLMEngine) -> Self:
+    def _of_engine(cls, engine: LLMEngine) -> Self:
         """A model on an engine that is there already, such as an Agent's: its tools, budget and settings are kept."""
         made = cls.__new__(cls)
         made.engine = engine

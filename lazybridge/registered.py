@@ -159,7 +159,7 @@ class Registered:
             return list(self._entries.values())
 
     def _leave(self, id: str) -> Resident | None:
-        self._entry(id)
+        self._entry(str(id))
         with self._lock:
             old = self._entries.pop(id, None)
             if self._default == id:

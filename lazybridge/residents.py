@@ -25,7 +25,7 @@ class Residents:
         self.pools = pools
         self._lock = threading.Lock()
         self._all: list[Resident] = []
-        self._changed = fresh()
+        self._changed: Future[Any] | None = None  # there is one while somebody waits for it
         self._turns = itertools.count(1)
 
     # --- who there is -----------------------------------------------------------------------------------------------
@@ -49,8 +49,7 @@ class Residents:
         with self._lock:
             resident.owners -= 1
             self._forget(resident)
-            woken = self._change()
-        woken.set_result(None)
+        self._wake()
 
     def used(self, pool: str) -> int:
         """The bytes of a pool that are taken or reserved."""
@@ -72,8 +71,8 @@ class Residents:
         """A call wants it, or (-1) no longer: what is wanted is not evicted."""
         with self._lock:
             resident.wanted += by
-            woken = self._change()
-        woken.set_result(None)
+        if not resident.wanted:
+            self._wake()
 
     def used_up(self, resident: Resident, uses: int) -> None:
         """A call that used it has ended; a first use may have grown it."""
@@ -106,7 +105,7 @@ class Residents:
             self.check_size(resident)
             if resident.size <= room:
                 return self._move(resident)
-            return self._make_room(resident, resident.size - room) or Step(self._changed)
+            return self._make_room(resident, resident.size - room) or Step(self._change())
 
     def next_out(self, resident: Resident) -> Step | None:
         """What to do before its memory is free; None when it is."""
@@ -115,7 +114,7 @@ class Residents:
                 return Step(resident.moving)
             if resident.state is State.UNLOADED or resident.lifecycle is None:
                 return None
-            return Step(self._changed) if resident.wanted else self._move(resident)
+            return Step(self._change()) if resident.wanted else self._move(resident)
 
     def landed(self, resident: Resident, error: BaseException | None) -> None:
         """A model is loaded or unloaded; after a failure it is where it says it is, else where it was."""
@@ -136,10 +135,9 @@ class Residents:
                     self._touch(resident)  # so that another one is the next victim
                 over, resident.moving = resident.moving, None
                 self._forget(resident)
-                woken = self._change()
             assert over is not None
             over.set_result(error)
-            woken.set_result(None)
+            self._wake()
 
     def holders(self, resident: Resident) -> str:
         """Who has the memory that it waits for."""
@@ -190,9 +188,9 @@ class Residents:
         """Begin to load or to unload; the memory is reserved until it has landed."""
         assert resident.lifecycle is not None
         loads = resident.state is State.UNLOADED
+        work = resident.lifecycle.load if loads else resident.lifecycle.unload
         resident.state = State.LOADING if loads else State.UNLOADING
         resident.moving = fresh()
-        work = resident.lifecycle.load if loads else resident.lifecycle.unload
         return Step(resident.moving, resident, work, _Landing(self, resident), loads)
 
     def _check_known(self, resident: Resident) -> None:
@@ -214,8 +212,16 @@ class Residents:
             self._all.remove(resident)
 
     def _change(self) -> Future[Any]:
-        woken, self._changed = self._changed, fresh()
-        return woken
+        """What ends when anything has changed."""
+        self._changed = self._changed or fresh()
+        return self._changed
+
+    def _wake(self) -> None:
+        """Tell who waits that something has changed; outside of the lock, for it calls them."""
+        with self._lock:
+            woken, self._changed = self._changed, None
+        if woken is not None:
+            woken.set_result(None)
 
 
 class _Landing(AbstractContextManager[None]):

@@ -10,7 +10,8 @@ import asyncio
 import random
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -609,8 +610,26 @@ async def test_a_stream_in_flight_survives_an_eviction() -> None:
     assert (busy.is_loaded, new.is_loaded) == (False, True)
 
 
-@pytest.mark.parametrize("how", ["load", "complete", "stream", "load_sync", "complete_sync"])
-async def test_who_waits_too_long_hears_who_holds_what(how: str) -> None:
+async def _load_sync(mgr: ModelManager) -> None:
+    mgr.load_sync("new", timeout=0.1)
+
+
+async def _complete_sync(mgr: ModelManager) -> None:
+    mgr.complete_sync("new", "hi", timeout=0.1)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda mgr: mgr.load("new", timeout=0.1),
+        lambda mgr: mgr.complete("new", "hi", timeout=0.1),
+        lambda mgr: mgr.stream("new", "hi", timeout=0.1),
+        _load_sync,
+        _complete_sync,
+    ],
+    ids=["load", "complete", "stream", "load_sync", "complete_sync"],
+)
+async def test_who_waits_too_long_hears_who_holds_what(ask: Callable[[ModelManager], Awaitable[Any]]) -> None:
     mgr = ModelManager(cpu_ram_gb=10)
     await mgr.register("busy", Local(6))
     await mgr.register("new", Local(6))
@@ -618,16 +637,7 @@ async def test_who_waits_too_long_hears_who_holds_what(how: str) -> None:
         async for _ in stream:
             break
         with pytest.raises(ProviderTimeoutError, match=r"'new' got no turn within 0.1 s: it takes 6.0 GiB of the 10.0 GiB in pool cpu: 'busy' holds 6.0 GiB, in use by 1 call"):  # fmt: skip
-            if how == "load":
-                await mgr.load("new", timeout=0.1)
-            elif how == "complete":
-                await mgr.complete("new", "hi", timeout=0.1)
-            elif how == "stream":
-                await mgr.stream("new", "hi", timeout=0.1)
-            elif how == "load_sync":
-                mgr.load_sync("new", timeout=0.1)
-            else:
-                mgr.complete_sync("new", "hi", timeout=0.1)
+            await ask(mgr)
         with pytest.raises(ProviderTimeoutError, match="'busy' got no turn within 0.1 s: it is in use by 1 call"):
             await mgr.unload("busy", timeout=0.1)
         with pytest.raises(ProviderTimeoutError):
@@ -678,6 +688,37 @@ async def test_a_failed_load_rolls_back_and_keeps_its_cause() -> None:
         await mgr.load("bad")
     bad.fault = None
     assert (await mgr.complete("bad", "hi")).content == "to hi"
+
+
+async def test_nobody_is_evicted_where_that_would_not_be_enough() -> None:
+    mgr, idle = ModelManager(cpu_ram_gb=10), Local(3)
+    for id, thing in {"busy": Local(4), "idle": idle, "new": Local(7)}.items():
+        await mgr.register(id, thing)
+    await mgr.load("idle")
+    async with mgr.stream("busy", "hi") as stream:
+        async for _ in stream:
+            break
+        with pytest.raises(ProviderTimeoutError):
+            await mgr.load("new", timeout=0.1)
+    assert idle.is_loaded
+
+
+async def test_a_model_that_says_nothing_of_itself_is_not_there_after_a_failed_load() -> None:
+    class Quiet:
+        async def load(self) -> None:
+            raise RuntimeError("no")
+
+        async def unload(self) -> None: ...
+
+        async def complete(self, task: Any) -> str:
+            return "hi"
+
+    mgr = ModelManager(cpu_ram_gb=1)
+    await mgr.register("quiet", Quiet(), memory_estimate_bytes=5)
+    with pytest.raises(ServerError):
+        await mgr.load("quiet")
+    assert not await mgr.is_loaded("quiet")
+    assert await mgr.used_bytes() == 0
 
 
 async def test_a_failed_unload_is_said_and_the_next_victim_is_another() -> None:
@@ -810,7 +851,7 @@ def test_threads_and_loops_share_one_manager() -> None:
                 self.answering -= 1
             return "hi"
 
-    mgr, wrong = ModelManager(pool_budgets={"cpu": 10}), []
+    mgr = ModelManager(pool_budgets={"cpu": 10})
     for id in "abcd":
         mgr.register_sync(id, Unit())
 
@@ -826,21 +867,13 @@ def test_threads_and_loops_share_one_manager() -> None:
             await asyncio.gather(*(mgr.complete(dice.choice("abcd"), "x") for _ in range(3)), mgr.unload("a"))
 
     def work(seed: int) -> None:
-        try:
-            if seed % 2:
-                plainly(seed)
-            else:
-                asyncio.run(asynchronously(seed))
-        except BaseException as error:
-            wrong.append(error)
+        if seed % 2:
+            plainly(seed)
+        else:
+            asyncio.run(asynchronously(seed))
 
-    threads = [threading.Thread(target=work, args=(seed,), daemon=True) for seed in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert not wrong
-    assert not any(thread.is_alive() for thread in threads)
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(work, range(6), timeout=60))
     assert inside[1] == 8
     assert mgr.used_bytes_sync() == inside[0]
     mgr.close()
@@ -855,6 +888,7 @@ class Simulated:
 
     def __init__(self, world: World, name: str, size: int, device: str) -> None:
         self.world, self.name, self.memory_bytes, self.device = world, name, size, device
+        self.pool = "cpu" if device == "cpu" else "gpu:0"
         self.taken = self.loaded = False
         self.answering = 0
         self.stamp = 0
@@ -952,7 +986,7 @@ class World(RuleBasedStateMachine):
         self.loop.run_until_complete(soon())
 
     def check_victim(self, victim: Simulated) -> None:
-        pool = [one for one in self.everything if one.device[:3] == victim.device[:3] and (one.idle() or one is victim)]
+        pool = [one for one in self.everything if one.pool == victim.pool and (one.idle() or one is victim)]
         assert victim is min(pool, key=lambda one: one.stamp), "not the one used longest ago"
 
     async def loading(self, one: Simulated) -> None:
@@ -1002,7 +1036,7 @@ class World(RuleBasedStateMachine):
     @invariant()
     def the_books_are_what_is_in_memory(self) -> None:
         for pool, budget in self.BUDGETS.items():
-            taken = sum(one.memory_bytes for one in self.everything if one.device[:1] == {"cpu": "c", "gpu:0": "c"}[pool] and (one.device == "cpu") == (pool == "cpu") and one.taken)  # fmt: skip
+            taken = sum(one.memory_bytes for one in self.everything if one.pool == pool and one.taken)
             assert taken == self.mgr.used_bytes_sync(pool) <= budget
         for status in self.mgr.status_sync():
             one = self.now[status.id]
