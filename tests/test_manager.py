@@ -1071,7 +1071,9 @@ TestInAnyOrder.settings = settings(max_examples=100, stateful_step_count=40, dea
 # --- real models ------------------------------------------------------------------------------------------------------
 
 
-async def test_two_real_models_take_turns_in_a_budget_for_one(model_file: Path) -> None:
+async def test_two_real_models_take_turns_in_a_budget_for_one(
+    model_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """llama.cpp with SmolLM2, once with a context of 512 tokens and once with 1024."""
     one, two = Model.local(model_file, context_tokens=512), Model.local(model_file, context_tokens=1024)
     estimates = ModelManager()
@@ -1079,6 +1081,7 @@ async def test_two_real_models_take_turns_in_a_budget_for_one(model_file: Path) 
     size = (await estimates.status())[0].memory_bytes
     assert size is not None
     assert model_file.stat().st_size < size < 3 * model_file.stat().st_size
+    monkeypatch.setattr(LocalProvider, "memory_bytes", None, raising=False)  # what is measured varies with the machine
     async with ModelManager(cpu_ram_gb=0.6) as mgr:
         await mgr.register("one", one, memory_estimate_bytes=400 * 1024**2)
         await mgr.register("two", two, memory_estimate_bytes=400 * 1024**2)
