@@ -24,6 +24,7 @@ class Lifecycle:
 
     def __init__(self, holder: Any) -> None:
         self.holder = holder
+        self.models = frozenset([id(holder)])
 
     @property
     def load(self) -> Callable[[], Any]:
@@ -104,8 +105,9 @@ class _Several(Lifecycle):
     """The local models of one composed model, loaded and unloaded together."""
 
     def __init__(self, parts: list[Lifecycle]) -> None:
-        super().__init__(parts[0].holder)
+        super().__init__(parts)
         self._parts = parts
+        self.models = frozenset[int]().union(*(part.models for part in parts))
 
     @property
     def load(self) -> Callable[[], Any]:

@@ -37,9 +37,9 @@ class Resident:
     moving: Over | None = None
 
     @property
-    def key(self) -> int:
-        """Residents with the same key are the same model."""
-        return id(self.lifecycle.holder) if self.lifecycle is not None else id(self)
+    def models(self) -> frozenset[int]:
+        """Residents of the same local models are one."""
+        return self.lifecycle.models if self.lifecycle is not None else frozenset([id(self)])
 
     def measured(self) -> int | None:
         """What it says now, where that is news."""

@@ -31,9 +31,17 @@ class Residents:
     # --- who there is -----------------------------------------------------------------------------------------------
 
     def enter(self, resident: Resident) -> Resident:
-        """Give it, or the same model that is here already, one more owner."""
+        """Give it, or the same model that is here already, one more owner.
+
+        Raises ConfigurationError for one that its pool can never hold, and for several that are in part here already.
+        """
         with self._lock:
-            known = next((one for one in self._all if one.key == resident.key), None)
+            known = next((one for one in self._all if one.models & resident.models), None)
+            if known is not None and known.models != resident.models:
+                raise ConfigurationError(
+                    f"{resident.name!r} and {known.name!r} have some of their local models in common, but not all\n"
+                    "register each local model by itself, or build another one for the second"
+                )
             if known is None:
                 self.check_size(resident)
                 self._all.append(resident)

@@ -535,6 +535,23 @@ async def test_two_names_of_one_model_are_one_in_memory() -> None:
     assert (duck.loads, duck.unloads) == (1, 1)
 
 
+async def test_local_models_that_are_composed_are_loaded_together(model_file: Path) -> None:
+    """llama.cpp with SmolLM2; nothing is loaded but by the manager."""
+    one, two = Model.local(model_file, context_tokens=256), Model.local(model_file, context_tokens=512)
+    async with ModelManager(cpu_ram_gb=2) as mgr:
+        await mgr.register("both", one.with_fallback([two]))
+        await mgr.register("kept", one.with_fallback([two]).with_cache())
+        estimate = (await mgr.status())[0].memory_bytes
+        assert estimate is not None
+        assert estimate > 2 * model_file.stat().st_size
+        await mgr.load("both")
+        assert [status.loaded for status in await mgr.status()] == [True, True]
+        with pytest.raises(ConfigurationError, match="'one' and 'both' have some of their local models in common"):
+            await mgr.register("one", one)
+        assert "one" not in mgr
+    assert await mgr.used_bytes() == 0
+
+
 # --- many at once -----------------------------------------------------------------------------------------------------
 
 
