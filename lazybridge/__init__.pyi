@@ -83,6 +83,8 @@ from lazybridge.handles import VllmProvider as VllmProvider
 from lazybridge.handles import XaiProvider as XaiProvider
 from lazybridge.handles import ZaiProvider as ZaiProvider
 from lazybridge.ledger import Ledger as Ledger
+from lazybridge.manager import ModelManager as ModelManager
+from lazybridge.manager import ModelStatus as ModelStatus
 from lazybridge.media import agenerate_image as agenerate_image
 from lazybridge.media import aspeak as aspeak
 from lazybridge.media import atranscribe as atranscribe

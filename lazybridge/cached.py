@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from lazybridge.core import structured
 from lazybridge.core.errors import ConfigurationError
+from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.receipt import FREE
 from lazybridge.core.types import CompletionResponse, StreamChunk, UsageStats
 from lazybridge.engine import LLMEngine
@@ -159,6 +160,9 @@ class CachedModel(Model):
 
     def _output(self, asked: Asked) -> Any:
         return self.model._output(asked)
+
+    def _providers(self) -> list[BaseProvider]:
+        return self.model._providers()
 
     def _mapped(self, change: Callable[[LLMEngine], LLMEngine]) -> Self:
         made = copy(self)

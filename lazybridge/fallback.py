@@ -7,6 +7,7 @@ from contextlib import aclosing, closing
 from typing import Any, Self
 
 from lazybridge.core.errors import ConfigurationError, LazyBridgeError, ProviderError
+from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.types import CompletionResponse, StreamChunk
 from lazybridge.engine import LLMEngine
 from lazybridge.envelope import Attempt, total_receipt
@@ -80,6 +81,9 @@ class FallbackModel(Model):
 
     def _output(self, asked: Asked) -> Any:
         return self.models[0]._output(asked)
+
+    def _providers(self) -> list[BaseProvider]:
+        return [provider for model in self.models for provider in model._providers()]
 
     def _mapped(self, change: Callable[[LLMEngine], LLMEngine]) -> Self:
         return type(self)([model._mapped(change) for model in self.models], on=self.moves_on)

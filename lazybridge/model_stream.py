@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -91,3 +91,12 @@ def whole(last: StreamChunk) -> CompletionResponse:
     """The answer that a stream's last chunk ends."""
     assert last.response is not None
     return last.response
+
+
+def hand_over(model: Streams, asked: Asked, on_chunk: Callable[[StreamChunk], None]) -> CompletionResponse:
+    """The whole answer, once a function has had every chunk of it."""
+    last = StreamChunk()
+    with closing(model._stream(asked)) as chunks:
+        for last in chunks:
+            on_chunk(last)
+    return whole(last)

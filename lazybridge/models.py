@@ -21,7 +21,7 @@ from lazybridge.engine import LLMEngine
 from lazybridge.envelope import Envelope
 from lazybridge.estimate import payload
 from lazybridge.factories import Factories
-from lazybridge.model_stream import Asked, ModelStream, OnChunk, whole
+from lazybridge.model_stream import Asked, ModelStream, OnChunk, hand_over
 from lazybridge.options import ProviderOptions
 from lazybridge.settings import Options, Settings, Task
 
@@ -57,6 +57,13 @@ class Model(Factories, Closing):
             given.setdefault("provider", self.provider_name)
         self.engine = LLMEngine(model or (options.model if options is not None else None), **given)
 
+    @classmethod
+    def _of_engine(cls, engine: LLMEngine) -> Self:
+        """A model on an engine that is there already, such as an Agent's: its tools, budget and settings are kept."""
+        made = cls.__new__(cls)
+        made.engine = engine
+        return made
+
     # --- asking -----------------------------------------------------------------------------------------------------
 
     async def complete(self, task: Task | CompletionRequest, **settings: Unpack[Settings]) -> CompletionResponse:
@@ -82,11 +89,7 @@ class Model(Factories, Closing):
         self, task: Task | CompletionRequest, on_chunk: Callable[[StreamChunk], None], **settings: Unpack[Settings]
     ) -> CompletionResponse:
         """Hand every chunk to a function and return the whole answer, without an event loop."""
-        last = StreamChunk()
-        with closing(self._stream(Asked(task, settings))) as chunks:
-            for last in chunks:
-                on_chunk(last)
-        return whole(last)
+        return hand_over(self, Asked(task, settings), on_chunk)
 
     async def extract(self, output: type[T], task: Task | CompletionRequest, **settings: Unpack[Settings]) -> T:
         """The answer as an object of a type: a pydantic model, a dataclass, `list[int]`.
@@ -147,6 +150,10 @@ class Model(Factories, Closing):
         async with aclosing(call.astream()) as chunks:
             async for chunk in chunks:
                 yield _told(chunk, call)
+
+    def _providers(self) -> list[BaseProvider]:
+        """Who may be asked."""
+        return [self.engine.provider]
 
     def _mapped(self, change: Callable[[LLMEngine], LLMEngine]) -> Self:
         """A copy whose engines are changed; the providers, and their connections, are shared."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import inspect
 import json
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from operator import attrgetter
 from typing import Annotated, Any
 
+from lazybridge.awaiting import wait
 from lazybridge.core.content import ContentBlock
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.types import Message, ToolCall, ToolDefinition
@@ -81,7 +80,7 @@ class Tool:
         """The result of one call; an exception of the function becomes an error that the model can read."""
         try:
             value = self.function(**self._validated(call))
-            return _success(call, _wait(value) if inspect.isawaitable(value) else value)
+            return _success(call, wait(value) if inspect.isawaitable(value) else value)
         except Exception as exc:  # whatever a user's function raises is the model's to hear
             return _failure(call, exc)
 
@@ -139,33 +138,6 @@ class Toolbox:
 
     def _unknown(self, call: ToolCall) -> Message:
         return _failure(call, LookupError(f"there is no tool {call.name!r}; there are {', '.join(self._tools)}"))
-
-
-def _wait(value: Any) -> Any:
-    """The result of an awaitable in synchronous code, also where an event loop is running in this thread."""
-
-    async def awaited() -> Any:
-        return await value
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(awaited())
-    box: list[Any] = []
-
-    def work() -> None:
-        try:
-            box.append((asyncio.run(awaited()), None))
-        except Exception as exc:  # carried over to the calling thread
-            box.append((None, exc))
-
-    thread = threading.Thread(target=contextvars.copy_context().run, args=(work,))
-    thread.start()
-    thread.join()
-    result, error = box[0]
-    if error is not None:
-        raise error
-    return result
 
 
 def _success(call: ToolCall, value: Any) -> Message:

@@ -13,6 +13,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # A module may import what stands on its own line or below it.
 LEVELS = (
     ("cli",),
+    ("manager",),
     ("agent", "batch_jobs", "embeddings", "media", "music", "pictures", "shapes", "video"),
     ("models", "factories", "handles", "fallback", "cached"),
     ("model_stream",),
@@ -29,6 +30,7 @@ LEVELS = (
     ("budget", "budget_books", "budget_file", "ledger"),
     ("estimate", "needs", "weighing"),
     ("loop", "tools", "envelope", "arrived"),
+    ("awaiting",),
     ("core.providers",),
     ("core.tiers",),
     ("core.registry", "core.retry"),

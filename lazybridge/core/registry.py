@@ -185,5 +185,6 @@ def _id_in(provider: str, model: str, rest: str) -> str:
 
 def near(word: str, known: Iterable[str]) -> str:
     """A hint at the words that a misspelt one is near to, or ""."""
-    close = difflib.get_close_matches(word.lower(), dict.fromkeys(known), n=3, cutoff=0.6)
-    return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+    spelt = {known_word.lower(): known_word for known_word in known}
+    close = difflib.get_close_matches(word.lower(), spelt, n=3, cutoff=0.6)
+    return f"; did you mean {' or '.join(repr(spelt[found]) for found in close)}?" if close else ""

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from lazybridge import ChatMessage, OpenAiProvider
+from lazybridge import AnthropicProvider, ChatMessage, OpenAiProvider
 from tests.fake_vendor import TEXT, FakeVendor
 
 PAGES = Path(__file__).with_name("pages")
@@ -75,6 +75,15 @@ def test_the_factory_makes_the_same_class() -> None:
     names = run("factory")
     assert type(names["model"]) is OpenAiProvider
     assert names["resp"].content == TEXT
+
+
+def test_a_manager_asks_by_name_and_gives_back_what_was_registered(vendor: FakeVendor, fal_url: str) -> None:
+    names = run("manager", FAL_URL=fal_url)
+    assert names["resp"].content == names["detailed"].content == TEXT
+    assert type(names["smart"]) is AnthropicProvider
+    assert names["smart"] is asyncio.run(names["mgr"].get("smart"))
+    asked = [request["headers"].get("authorization") for request in vendor.requests]
+    assert asked == ["Key fal-...", "Bearer sk-ant-..."]
 
 
 def test_the_snippets_are_those_of_the_page() -> None:
