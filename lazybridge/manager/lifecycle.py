@@ -119,10 +119,7 @@ def lifecycle_of(thing: Any, model: Model) -> Lifecycle | None:
     """How a registered object is loaded and unloaded; None for what is remote."""
     if _has(thing):
         return Lifecycle(thing)
-    parts: dict[int, Lifecycle] = {}
-    for provider in model._providers():
-        if _has(provider) or isinstance(provider, LocalProvider):
-            parts[id(provider)] = Lifecycle(provider)
+    parts = {id(provider): Lifecycle(provider) for provider in model._providers() if _has(provider)}
     found = list(parts.values())
     return _Several(found) if len(found) > 1 else found[0] if found else None
 
