@@ -22,7 +22,7 @@ from lazybridge.envelope import Envelope
 from lazybridge.estimate import payload
 from lazybridge.factories import Factories
 from lazybridge.model_stream import Asked, ModelStream, OnChunk, hand_over
-from lazybridge.options import ProviderOptions
+from lazybridge.options import ProviderOptions, conceal
 from lazybridge.settings import Options, Settings, Task
 
 if TYPE_CHECKING:
@@ -51,7 +51,9 @@ class Model(Factories, Closing):
         **settings: Unpack[Options],
     ) -> None:
         if options is not None and not isinstance(options, ProviderOptions):
-            raise ConfigurationError(f"options={options!r} are no options\nwrite options=ProviderOptions(api_key=...)")
+            kind, options = type(options).__name__, None  # it may hold a key
+            raise ConfigurationError(f"options= got a {kind}\nwrite options=ProviderOptions(api_key=...)")
+        conceal(settings)
         given: dict[str, Any] = {**(options.keywords() if options is not None else {}), **settings}
         if self.provider_name is not None:
             given.setdefault("provider", self.provider_name)
@@ -163,12 +165,11 @@ class Model(Factories, Closing):
 
     def _request(self, asked: Asked) -> CompletionRequest:
         settings = dict(asked.settings)
+        attachments = settings.pop("attachments", ())
         if isinstance(asked.task, CompletionRequest):
-            request = replace(asked.task, **settings)
-            if request.model is None and self.engine.model is not None:
-                request = replace(request, model=self.engine.model)
+            request = self.engine.filled(asked.task, attachments, **settings)
         else:
-            request = self.engine.request(asked.task, settings.pop("attachments", ()), **settings)
+            request = self.engine.request(asked.task, attachments, **settings)
         if asked.output is not None:
             request = replace(request, output_schema=structured.output_schema(asked.output))
         return request
@@ -212,7 +213,8 @@ class Model(Factories, Closing):
             await aclose()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.model_id!r})"
+        built = bool(vars(self))  # a failed construction is shown, too
+        return f"{type(self).__name__}({self.model_id!r})" if built else f"{type(self).__name__}()"
 
 
 def _answer(envelope: Envelope[Any]) -> CompletionResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from lazybridge import (
     StreamTruncated,
 )
 from lazybridge.core import registry
+from lazybridge.core.errors import ProviderTimeoutError
 from lazybridge.factories import Factories
 from tests.fake_vendor import TEXT, FakeVendor, Fault
 
@@ -226,6 +228,53 @@ def test_wrong_options_are_said() -> None:
         OpenAiProvider(options={"api_key": "k"})  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="no option 'colour'"):
         OpenAiProvider(api_key="k", colour="red")  # type: ignore[call-arg]
+
+
+SECRET = "very-secret-key-0123456789"
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: Model(MODEL, api_key=SECRET, timeut=3),  # type: ignore[call-arg]
+        lambda: Model("nonsense", api_key=SECRET),
+        lambda: Model.openai("gpt-4.1-mini", api_key=SECRET, max_retries=-1),
+        lambda: AnthropicProvider(options={"api_key": SECRET}),  # type: ignore[arg-type]
+        lambda: Model(MODEL, options=ProviderOptions(headers={"x-api-key": SECRET}, max_retries=-1)),
+        lambda: Model(MODEL, extra_headers={"x-api-key": SECRET}, max_retries=-1),
+    ],
+)
+def test_a_key_is_not_in_the_frames_of_a_failed_construction(build: Callable[[], Model]) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        build()
+    assert SECRET not in str(caught.value)
+    frames = caught.value.__traceback__
+    while frames is not None and "lazybridge" not in frames.tb_frame.f_globals["__name__"]:
+        frames = frames.tb_next
+    assert frames is not None
+    shown = "".join(
+        traceback.TracebackException(ConfigurationError, caught.value, frames, capture_locals=True).format()
+    )
+    assert SECRET not in shown
+
+
+def test_a_whole_request_leaves_the_handles_own_to_the_handle(vendor: FakeVendor) -> None:
+    vendor.pieces = ('{"name": ', '"Rome"}')
+    options = ProviderOptions(
+        api_key="k", base_url=vendor.url, headers={"x-team": "a"}, timeout=0.5, max_retries=0, model=MODEL
+    )
+    request = CompletionRequest((Message.user("Which?"),))
+    image = lazybridge.ImageContent(b"\x89PNG\r\n\x1a\n1")
+    with AnthropicProvider(options=options, output=City) as model:
+        assert model.complete_sync(request, attachments=[image]).parsed == City("Rome")  # type: ignore[call-arg]
+        assert vendor.requests[0]["headers"]["x-team"] == "a"
+        assert "image" in str(vendor.bodies()[0]["messages"])
+        assert "output_config" in vendor.bodies()[0]
+        vendor.fail(Fault(hang=2))
+        with pytest.raises(ProviderTimeoutError):
+            model.complete_sync(request)
+        with pytest.raises(ConfigurationError, match="did you mean 'temperature'"):
+            model.complete_sync(request, temprature=0)  # type: ignore[call-arg]
 
 
 def test_a_local_file_is_a_model(model_file: Path) -> None:
