@@ -79,6 +79,10 @@ class FallbackModel(Model):
     def _key(self, asked: Asked) -> Any:
         return [model._key(asked) for model in self.models]
 
+    def _patience(self, asked: Asked) -> float | None:
+        each = [model._patience(asked) for model in self.models]
+        return None if None in each else sum(filter(None, each))
+
     def _output(self, asked: Asked) -> Any:
         return self.models[0]._output(asked)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import pickle
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextlib import aclosing, closing
 from dataclasses import replace
@@ -30,6 +28,10 @@ if TYPE_CHECKING:
     from lazybridge.fallback import FallbackModel
 
 T = TypeVar("T")
+# What a provider may have that decides who answers, beside the request; `options` are a local model's.
+_ADDRESSES = (
+    "base_url", "api", "endpoint", "api_version", "region", "profile", "vertexai", "project", "location", "options",
+)  # fmt: skip
 
 
 class Model(Factories, Closing):
@@ -175,15 +177,19 @@ class Model(Factories, Closing):
         return request
 
     def _key(self, asked: Asked) -> Any:
-        """All that decides an answer, as JSON."""
+        """All that decides an answer."""
         request, provider = self._request(asked), self.engine.provider
         request, _ = self.engine.on_a_rung(replace(request, timeout=None))
         try:
             sent: Any = payload(provider, request)
         except UnsupportedFeatureError:  # a class that does not show what it sends
-            sent = hashlib.sha256(pickle.dumps(request)).hexdigest()
-        where = [provider.registered_name(), getattr(provider, "base_url", None), getattr(provider, "api", None)]
-        return [*where, sent, str(self._output(asked))]
+            sent = [provider._resolve_model(request), request]
+        where = [provider.registered_name(), *(getattr(provider, name, None) for name in _ADDRESSES)]
+        return [where, sent, request.extra_headers, str(self._output(asked))]
+
+    def _patience(self, asked: Asked) -> float | None:
+        """How many seconds the whole call may take."""
+        return self._request(asked).timeout
 
     def _output(self, asked: Asked) -> Any:
         """The type that an answer is parsed into; None for a text."""
