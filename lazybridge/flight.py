@@ -6,6 +6,7 @@ import asyncio
 from concurrent.futures import Future
 from typing import Any
 
+from lazybridge.awaiting import running_loop
 from lazybridge.core.errors import ProviderTimeoutError
 
 
@@ -16,21 +17,14 @@ class Flight(Future[Any]):
         super().__init__()
         self.set_running_or_notify_cancel()
         self._patience = patience
-        self._loop = _running_loop()
+        self._loop = running_loop()
 
     def is_behind_me(self) -> bool:
         """Whether it cannot land while this thread waits, for its event loop is this thread's."""
-        return self._loop is not None and self._loop is _running_loop()
+        return self._loop is not None and self._loop is running_loop()
 
     def is_nothing_to(self, patience: float | None) -> bool:
         """Whether who waits is to ask anew: who asked gave up, or had less time."""
         error = self.result()
         less = self._patience is not None and (patience is None or patience > self._patience)
         return isinstance(error, asyncio.CancelledError) or (isinstance(error, ProviderTimeoutError) and less)
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

@@ -83,6 +83,7 @@ class ModelStream(Closing):
 
     async def aclose(self) -> None:
         """Stop early and free the connection."""
+        self.close()
         if self._astarted is not None:
             await self._astarted.aclose()
 

@@ -142,6 +142,18 @@ def test_a_stream_that_is_left_closes_its_connection(model: Model, vendor: FakeV
     assert vendor.hung_up.wait(5)
 
 
+def test_a_block_closes_a_stream_either_way(model: Model, vendor: FakeVendor) -> None:
+    vendor.fail(Fault(pause=0.1, linger=5))
+
+    async def left() -> bool:
+        async with model.stream("hi") as stream:
+            for _ in stream:
+                break
+        return vendor.hung_up.wait(3)  # while the stream is still there
+
+    assert asyncio.run(left())
+
+
 def test_a_cut_stream_raises(model: Model, vendor: FakeVendor) -> None:
     vendor.fail(Fault(end_after=4))
     with pytest.raises(StreamTruncated) as caught:
@@ -303,6 +315,13 @@ def test_where_one_fails_the_next_is_asked(model: Model, vendor: FakeVendor) -> 
     assert len(vendor.requests) == 3
     vendor.fail(Fault(503))
     assert asyncio.run(_completed(both.with_retry(0), "hi")).attempts[-1].provider == "openai"
+
+
+def test_one_model_may_be_asked_twice(model: Model, vendor: FakeVendor) -> None:
+    once = model.with_retry(0)
+    vendor.fail(Fault(529), Fault(500))
+    answer = once.with_fallback([other(vendor, max_retries=0), once]).complete_sync("hi")
+    assert [attempt.provider for attempt in answer.attempts] == ["anthropic", "openai", "anthropic"]
 
 
 def test_what_is_the_requests_own_fault_does_not_move_on(model: Model, vendor: FakeVendor) -> None:
