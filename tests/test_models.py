@@ -142,6 +142,22 @@ def test_a_stream_that_is_left_closes_its_connection(model: Model, vendor: FakeV
     assert vendor.hung_up.wait(5)
 
 
+def test_a_function_gets_every_chunk_however_the_stream_is_read(model: Model) -> None:
+    heard: list[str] = []
+
+    async def later(chunk: StreamChunk) -> None:
+        await asyncio.sleep(0)
+        heard.append(chunk.delta)
+
+    async def read() -> list[str]:
+        async with model:
+            return [chunk.delta async for chunk in model.stream("hi", later)]
+
+    assert asyncio.run(read()) == heard
+    assert [chunk.delta for chunk in model.stream("hi", later)] == heard[len(heard) // 2 :]
+    assert "".join(heard) == TEXT * 2
+
+
 def test_a_block_closes_a_stream_either_way(model: Model, vendor: FakeVendor) -> None:
     vendor.fail(Fault(pause=0.1, linger=5))
 
