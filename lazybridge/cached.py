@@ -8,24 +8,23 @@ import json
 import os
 import pickle
 import threading
-from collections.abc import AsyncGenerator, Callable, Generator
-from concurrent.futures import Future
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import aclosing, closing, contextmanager
 from copy import copy
-from dataclasses import replace
-from importlib import import_module
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, Self
 
+from lazybridge.cache_stores import Disk, Memory
 from lazybridge.core import structured
-from lazybridge.core.errors import ConfigurationError
+from lazybridge.core.errors import ConfigurationError, LazyBridgeError
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.receipt import FREE
+from lazybridge.core.retry import Deadline
 from lazybridge.core.types import CompletionResponse, StreamChunk, UsageStats
 from lazybridge.engine import LLMEngine
+from lazybridge.flight import Flight
 from lazybridge.model_stream import Asked, whole
 from lazybridge.models import Model
-
-_Flight = Future[bytes]
 
 
 class CachedModel(Model):
@@ -51,8 +50,8 @@ class CachedModel(Model):
         if type(max_entries) is not int or max_entries < 1:
             raise ConfigurationError(f"max_entries={max_entries!r} is no count\nwrite max_entries=1000")
         self.model = model
-        self._store = _Memory(ttl_s, max_entries) if path is None else _Disk(ttl_s, path)
-        self._flights: dict[str, _Flight] = {}
+        self._store = Memory(ttl_s, max_entries) if path is None else Disk(ttl_s, path)
+        self._flights: dict[str, Flight] = {}
         self._lock = threading.Lock()
 
     @property
@@ -61,31 +60,39 @@ class CachedModel(Model):
         return self.model.model_id
 
     def _complete(self, asked: Asked) -> CompletionResponse:
-        key = self._digest(asked)
+        key, deadline = self._digest(asked), Deadline(self.model._patience(asked))
         while True:
-            flight, mine = self._flight(key)
+            flight, mine = self._flight(key, deadline.left())
             if mine:
                 with self._landing(key, flight):
-                    answer = self.model._complete(asked)
+                    answer = self.model._complete(_in(deadline.left(), asked))
                     self._keep(key, answer, flight)
                     return answer
-            if not isinstance(flight.exception(), asyncio.CancelledError):  # whoever asked for it gave up
-                return self._from_cache(flight.result(), asked)
+            if not flight.done() and flight.is_behind_me():
+                return self.model._complete(asked)
+            try:
+                flight.result(deadline.left())
+            except TimeoutError:
+                raise deadline.error() from None
+            if not flight.is_nothing_to(deadline.left()):
+                return self._from_flight(flight, asked)
 
     async def _acomplete(self, asked: Asked) -> CompletionResponse:
-        key = self._digest(asked)
+        key, deadline = self._digest(asked), Deadline(self.model._patience(asked))
         while True:
-            flight, mine = self._flight(key)
+            flight, mine = self._flight(key, deadline.left())
             if mine:
                 with self._landing(key, flight):
-                    answer = await self.model._acomplete(asked)
+                    answer = await self.model._acomplete(_in(deadline.left(), asked))
                     self._keep(key, answer, flight)
                     return answer
-            landed, loop = asyncio.Event(), asyncio.get_running_loop()
-            flight.add_done_callback(lambda _, landed=landed, loop=loop: loop.call_soon_threadsafe(landed.set))  # type: ignore[misc]
-            await landed.wait()
-            if not isinstance(flight.exception(), asyncio.CancelledError):
-                return self._from_cache(flight.result(), asked)
+            try:
+                async with asyncio.timeout(deadline.left()):
+                    await asyncio.wrap_future(flight)
+            except TimeoutError:
+                raise deadline.error() from None
+            if not flight.is_nothing_to(deadline.left()):
+                return self._from_flight(flight, asked)
 
     def _stream(self, asked: Asked) -> Generator[StreamChunk, None, None]:
         key, last = self._digest(asked), StreamChunk()
@@ -110,13 +117,13 @@ class CachedModel(Model):
                 yield last
         self._keep(key, whole(last))
 
-    def _flight(self, key: str) -> tuple[_Flight, bool]:
+    def _flight(self, key: str, patience: float | None) -> tuple[Flight, bool]:
         """The answer that is kept or on its way; True where it is the caller's to fetch."""
         with self._lock:
             flight = self._flights.get(key)
             if flight is not None:
                 return flight, False
-            flight = Future()
+            flight = Flight(patience)
             kept = self._store.get(key)
             if kept is not None:
                 flight.set_result(kept)
@@ -125,25 +132,36 @@ class CachedModel(Model):
             return flight, True
 
     @contextmanager
-    def _landing(self, key: str, flight: _Flight) -> Generator[None, None, None]:
+    def _landing(self, key: str, flight: Flight) -> Generator[None, None, None]:
         """End the flight however it ends, so that nobody waits for ever."""
         try:
             yield
         except Exception as error:
-            flight.set_exception(error)
+            flight.set_result(error)
             raise
         except BaseException:
-            flight.set_exception(asyncio.CancelledError())
+            flight.set_result(asyncio.CancelledError())
             raise
         finally:
             with self._lock:
                 self._flights.pop(key, None)
 
-    def _keep(self, key: str, answer: CompletionResponse, flight: _Flight | None = None) -> None:
+    def _keep(self, key: str, answer: CompletionResponse, flight: Flight | None = None) -> None:
         kept = pickle.dumps(replace(answer, raw=None, parsed=None, attempts=(), receipt=None))
         self._store.put(key, kept)
         if flight is not None:
             flight.set_result(kept)
+
+    def _from_flight(self, flight: Flight, asked: Asked) -> CompletionResponse:
+        """The answer of another call. Raises its error, as one that sent nothing itself."""
+        landed = flight.result()
+        if isinstance(landed, LazyBridgeError):
+            error = copy(landed)
+            error.attempts, error.receipt = (), FREE
+            raise error from landed.__cause__
+        if isinstance(landed, Exception):
+            raise landed
+        return self._from_cache(landed, asked)
 
     def _from_cache(self, kept: bytes, asked: Asked) -> CompletionResponse:
         answer: CompletionResponse = pickle.loads(kept)
@@ -153,10 +171,13 @@ class CachedModel(Model):
         return replace(answer, receipt=FREE, usage=UsageStats(0, 0, cost_usd=0.0), cached=True)
 
     def _digest(self, asked: Asked) -> str:
-        return hashlib.sha256(json.dumps(self._key(asked), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self._key(asked), sort_keys=True, default=_plain).encode()).hexdigest()
 
     def _key(self, asked: Asked) -> Any:
         return self.model._key(asked)
+
+    def _patience(self, asked: Asked) -> float | None:
+        return self.model._patience(asked)
 
     def _output(self, asked: Asked) -> Any:
         return self.model._output(asked)
@@ -192,51 +213,17 @@ def _chunks(answer: CompletionResponse) -> Generator[StreamChunk, None, None]:
     yield answer.final_chunk()
 
 
-class _Memory:
-    def __init__(self, ttl_s: float | None, max_entries: int) -> None:
-        cachetools = _package("cachetools")
-        self._kept = cachetools.LRUCache(max_entries) if ttl_s is None else cachetools.TTLCache(max_entries, ttl_s)
-        self._lock = threading.Lock()
-
-    def get(self, key: str) -> bytes | None:
-        with self._lock:
-            found: bytes | None = self._kept.get(key)
-        return found
-
-    def put(self, key: str, answer: bytes) -> None:
-        with self._lock:
-            self._kept[key] = answer
-
-    def clear(self) -> None:
-        with self._lock:
-            self._kept.clear()
-
-    def close(self) -> None:
-        """Memory stays open."""
+def _in(seconds: float | None, asked: Asked) -> Asked:
+    """The question, where it has a time with what waiting left of that."""
+    if seconds is None or asked.settings.get("timeout") is None:
+        return asked
+    return replace(asked, settings={**asked.settings, "timeout": max(seconds, 0.001)})
 
 
-class _Disk:
-    def __init__(self, ttl_s: float | None, path: str | os.PathLike[str]) -> None:
-        self._kept = _package("diskcache").Cache(os.path.expanduser(os.fspath(path)))
-        self._ttl_s = ttl_s
-
-    def get(self, key: str) -> bytes | None:
-        found: bytes | None = self._kept.get(key)
-        return found
-
-    def put(self, key: str, answer: bytes) -> None:
-        self._kept.set(key, answer, expire=self._ttl_s)
-
-    def clear(self) -> None:
-        self._kept.clear()
-
-    def close(self) -> None:
-        """It opens again when it is used again."""
-        self._kept.close()
-
-
-def _package(name: str) -> Any:
-    try:
-        return import_module(name)
-    except ImportError:
-        raise ConfigurationError(f'the package {name} is not installed\npip install "lazybridge[cache]"') from None
+def _plain(value: Any) -> Any:
+    """What JSON has no word for."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if is_dataclass(value):
+        return [type(value).__name__, *(getattr(value, item.name) for item in fields(value))]
+    return pickle.dumps(value).hex()

@@ -202,6 +202,17 @@ class LLMEngine:
         changes: dict[str, Any] = dict(overrides)
         return replace(self._template, messages=messages_of(task, attachments), **changes)
 
+    def filled(
+        self, request: CompletionRequest, attachments: Iterable[Any] = (), **overrides: Unpack[Settings]
+    ) -> CompletionRequest:
+        """A whole request, overridden; the model, output schema, headers and time that it leaves out are the engine's."""
+        for name in overrides:
+            check_setting(name)
+        changes: dict[str, Any] = {"messages": messages_of(request.messages, attachments), **overrides}
+        request = replace(request, **changes)
+        left_out = [name for name in _OF_THE_ENGINE if getattr(request, name) is None and name not in overrides]
+        return replace(request, **{name: getattr(self._template, name) for name in left_out})
+
     def run(self, request: CompletionRequest) -> Envelope[Any]:
         """The whole answer."""
         return self.call(request).whole()
@@ -222,6 +233,9 @@ class LLMEngine:
             return request, ()
         model, notes = rung_for(self.provider, cast(Tier, self.tier), self.model, request)
         return (request if model == self.model else replace(request, model=model)), notes
+
+
+_OF_THE_ENGINE = ("model", "output_schema", "extra_headers", "timeout")
 
 
 class Choice(NamedTuple):

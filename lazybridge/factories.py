@@ -6,7 +6,7 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Unpack
 
-from lazybridge.options import ProviderOptions
+from lazybridge.options import ProviderOptions, conceal
 from lazybridge.settings import Options
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ def _factory(name: str) -> staticmethod[..., Model]:
     def build(
         model: str | None = None, *, options: ProviderOptions | None = None, **settings: Unpack[Options]
     ) -> Model:
+        conceal(settings)
         cls: type[Model] = getattr(import_module("lazybridge.handles"), name)
         return cls(model, options=options, **settings)
 

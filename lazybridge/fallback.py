@@ -38,46 +38,50 @@ class FallbackModel(Model):
 
     def _complete(self, asked: Asked) -> CompletionResponse:
         tries = _Tries(self)
-        for model in self.models:
+        for place, model in enumerate(self.models):
             try:
                 return tries.told(model._complete(asked))
             except LazyBridgeError as error:
-                tries.failed(error, model)
+                tries.failed(error, place)
         raise AssertionError("the last failure is raised")
 
     async def _acomplete(self, asked: Asked) -> CompletionResponse:
         tries = _Tries(self)
-        for model in self.models:
+        for place, model in enumerate(self.models):
             try:
                 return tries.told(await model._acomplete(asked))
             except LazyBridgeError as error:
-                tries.failed(error, model)
+                tries.failed(error, place)
         raise AssertionError("the last failure is raised")
 
     def _stream(self, asked: Asked) -> Generator[StreamChunk, None, None]:
         tries = _Tries(self)
-        for model in self.models:
+        for place, model in enumerate(self.models):
             try:
                 with closing(model._stream(asked)) as chunks:
                     for chunk in chunks:
                         yield tries.chunk(chunk)
                 return
             except LazyBridgeError as error:
-                tries.failed(error, model)
+                tries.failed(error, place)
 
     async def _astream(self, asked: Asked) -> AsyncGenerator[StreamChunk, None]:
         tries = _Tries(self)
-        for model in self.models:
+        for place, model in enumerate(self.models):
             try:
                 async with aclosing(model._astream(asked)) as chunks:
                     async for chunk in chunks:
                         yield tries.chunk(chunk)
                 return
             except LazyBridgeError as error:
-                tries.failed(error, model)
+                tries.failed(error, place)
 
     def _key(self, asked: Asked) -> Any:
         return [model._key(asked) for model in self.models]
+
+    def _patience(self, asked: Asked) -> float | None:
+        each = [model._patience(asked) for model in self.models]
+        return None if None in each else sum(filter(None, each))
 
     def _output(self, asked: Asked) -> Any:
         return self.models[0]._output(asked)
@@ -123,12 +127,12 @@ class _Tries:
             self.told(chunk.response)
         return chunk
 
-    def failed(self, error: LazyBridgeError, model: Model) -> None:
+    def failed(self, error: LazyBridgeError, place: int) -> None:
         """Remember what it took, and raise it where no other model may help."""
         self._attempts = (*self._attempts, *error.attempts)
         error.attempts, error.receipt = self._attempts, total_receipt(self._attempts)
         moves_on = isinstance(error, ProviderError) and error.kind in self._model.moves_on
-        if not moves_on or self._handed_out or model is self._model.models[-1]:
+        if not moves_on or self._handed_out or place == len(self._model.models) - 1:
             error.causes = tuple(self._errors)
             raise error
         self._errors.append(error)

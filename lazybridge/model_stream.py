@@ -8,6 +8,7 @@ from contextlib import aclosing, closing
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from lazybridge.awaiting import call
 from lazybridge.core.closing import Closing
 from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk
 from lazybridge.settings import Task
@@ -33,7 +34,8 @@ class Streams(Protocol):
 
 
 class ModelStream(Closing):
-    """An answer on its way: iterate once, either way, or await it. `response` is the whole answer once it has ended."""
+    """An answer on its way: iterate once, either way, or await it; the function that wants every chunk gets it each way.
+    `response` is the whole answer once it has ended."""
 
     def __init__(self, model: Streams, asked: Asked, on_chunk: OnChunk | None) -> None:
         self._model, self._asked, self._on_chunk = model, asked, on_chunk
@@ -44,9 +46,12 @@ class ModelStream(Closing):
     def __iter__(self) -> Iterator[StreamChunk]:
         self._once()
         self._started = self._model._stream(self._asked)
-        for chunk in self._started:
-            self.response = chunk.response or self.response
-            yield chunk
+        with closing(self._started) as chunks:
+            for chunk in chunks:
+                self.response = chunk.response or self.response
+                if self._on_chunk is not None:
+                    call(self._on_chunk, chunk)
+                yield chunk
 
     def __aiter__(self) -> AsyncIterator[StreamChunk]:
         self._once()
@@ -57,20 +62,20 @@ class ModelStream(Closing):
         async with aclosing(self._model._astream(self._asked)) as chunks:
             async for chunk in chunks:
                 self.response = chunk.response or self.response
+                pending = None if self._on_chunk is None else self._on_chunk(chunk)
+                if inspect.isawaitable(pending):
+                    await pending
                 yield chunk
 
     def __await__(self) -> Generator[Any, None, CompletionResponse]:
         return self._driven().__await__()
 
     async def _driven(self) -> CompletionResponse:
-        last = StreamChunk()
         async with self:
-            async for last in self:
-                if self._on_chunk is not None:
-                    pending = self._on_chunk(last)
-                    if inspect.isawaitable(pending):
-                        await pending
-        return whole(last)
+            async for _ in self:
+                pass
+        assert self.response is not None
+        return self.response
 
     def _once(self) -> None:
         if self._started is not None or self._astarted is not None:
@@ -83,6 +88,7 @@ class ModelStream(Closing):
 
     async def aclose(self) -> None:
         """Stop early and free the connection."""
+        self.close()
         if self._astarted is not None:
             await self._astarted.aclose()
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import pickle
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextlib import aclosing, closing
 from dataclasses import replace
@@ -22,7 +20,7 @@ from lazybridge.envelope import Envelope
 from lazybridge.estimate import payload
 from lazybridge.factories import Factories
 from lazybridge.model_stream import Asked, ModelStream, OnChunk, hand_over
-from lazybridge.options import ProviderOptions
+from lazybridge.options import ProviderOptions, conceal
 from lazybridge.settings import Options, Settings, Task
 
 if TYPE_CHECKING:
@@ -30,6 +28,10 @@ if TYPE_CHECKING:
     from lazybridge.fallback import FallbackModel
 
 T = TypeVar("T")
+# What a provider may have that decides who answers, beside the request; `options` are a local model's.
+_ADDRESSES = (
+    "base_url", "api", "endpoint", "api_version", "region", "profile", "vertexai", "project", "location", "options",
+)  # fmt: skip
 
 
 class Model(Factories, Closing):
@@ -51,7 +53,9 @@ class Model(Factories, Closing):
         **settings: Unpack[Options],
     ) -> None:
         if options is not None and not isinstance(options, ProviderOptions):
-            raise ConfigurationError(f"options={options!r} are no options\nwrite options=ProviderOptions(api_key=...)")
+            kind, options = type(options).__name__, None  # it may hold a key
+            raise ConfigurationError(f"options= got a {kind}\nwrite options=ProviderOptions(api_key=...)")
+        conceal(settings)
         given: dict[str, Any] = {**(options.keywords() if options is not None else {}), **settings}
         if self.provider_name is not None:
             given.setdefault("provider", self.provider_name)
@@ -163,26 +167,29 @@ class Model(Factories, Closing):
 
     def _request(self, asked: Asked) -> CompletionRequest:
         settings = dict(asked.settings)
+        attachments = settings.pop("attachments", ())
         if isinstance(asked.task, CompletionRequest):
-            request = replace(asked.task, **settings)
-            if request.model is None and self.engine.model is not None:
-                request = replace(request, model=self.engine.model)
+            request = self.engine.filled(asked.task, attachments, **settings)
         else:
-            request = self.engine.request(asked.task, settings.pop("attachments", ()), **settings)
+            request = self.engine.request(asked.task, attachments, **settings)
         if asked.output is not None:
             request = replace(request, output_schema=structured.output_schema(asked.output))
         return request
 
     def _key(self, asked: Asked) -> Any:
-        """All that decides an answer, as JSON."""
+        """All that decides an answer."""
         request, provider = self._request(asked), self.engine.provider
         request, _ = self.engine.on_a_rung(replace(request, timeout=None))
         try:
             sent: Any = payload(provider, request)
         except UnsupportedFeatureError:  # a class that does not show what it sends
-            sent = hashlib.sha256(pickle.dumps(request)).hexdigest()
-        where = [provider.registered_name(), getattr(provider, "base_url", None), getattr(provider, "api", None)]
-        return [*where, sent, str(self._output(asked))]
+            sent = [provider._resolve_model(request), request]
+        where = [provider.registered_name(), *(getattr(provider, name, None) for name in _ADDRESSES)]
+        return [where, sent, request.extra_headers, str(self._output(asked))]
+
+    def _patience(self, asked: Asked) -> float | None:
+        """How many seconds the whole call may take."""
+        return self._request(asked).timeout
 
     def _output(self, asked: Asked) -> Any:
         """The type that an answer is parsed into; None for a text."""
@@ -212,7 +219,8 @@ class Model(Factories, Closing):
             await aclose()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.model_id!r})"
+        built = bool(vars(self))  # a failed construction is shown, too
+        return f"{type(self).__name__}({self.model_id!r})" if built else f"{type(self).__name__}()"
 
 
 def _answer(envelope: Envelope[Any]) -> CompletionResponse:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from lazybridge.core.errors.secrets import Secret
+from lazybridge.core.errors.secrets import Secret, concealed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,8 @@ class ProviderOptions:
     def __post_init__(self) -> None:
         if isinstance(self.api_key, str):
             object.__setattr__(self, "api_key", Secret(self.api_key))
+        if isinstance(self.headers, Mapping):
+            object.__setattr__(self, "headers", concealed(self.headers))
 
     def keywords(self) -> dict[str, Any]:
         """What is set, as the engine's keywords; the model is not among them."""
@@ -86,3 +88,11 @@ class BedrockOptions(ProviderOptions):
     profile: str | None = None
     api: Literal["messages", "chat", "responses"] | None = None
     endpoint: Literal["mantle", "runtime"] | None = None
+
+
+def conceal(settings: Any) -> None:
+    """Hide the key and the credentials among the headers in a function's own keywords, which a traceback with locals shows."""
+    if isinstance(settings.get("api_key"), str):
+        settings["api_key"] = Secret(settings["api_key"])
+    if isinstance(settings.get("extra_headers"), Mapping):
+        settings["extra_headers"] = concealed(settings["extra_headers"])

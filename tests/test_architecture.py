@@ -16,7 +16,7 @@ LEVELS = (
     ("manager",),
     ("agent", "batch_jobs", "embeddings", "media", "music", "pictures", "shapes", "video"),
     ("models", "factories", "handles", "fallback", "cached"),
-    ("model_stream",),
+    ("model_stream", "flight", "cache_stores"),
     ("options",),
     ("token_count",),
     ("endpoint_call",),

@@ -23,8 +23,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from lazybridge import (
     Agent,
     AnthropicProvider,
+    CompletionRequest,
     CompletionResponse,
     ConfigurationError,
+    Message,
     Model,
     ModelManager,
     ModelStatus,
@@ -173,6 +175,21 @@ async def test_the_synchronous_twins_work_inside_a_running_loop() -> None:
     mgr.register_sync("duck", Local())
     assert mgr.complete_sync("duck", "hi").content == "to hi"
     assert "".join(chunk.delta for chunk in mgr.stream("duck", "hi")) == "to hi"
+
+
+async def test_a_synchronous_call_does_not_wait_for_its_own_event_loop() -> None:
+    mgr, duck = ModelManager(), Local()
+    await mgr.register("duck", duck)
+    duck.gate.clear()
+    loading = asyncio.create_task(mgr.load("duck"))
+    await soon()
+    with pytest.raises(ConfigurationError, match="write await mgr.complete"):
+        mgr.complete_sync("duck", "hi")
+    threaded = asyncio.create_task(asyncio.to_thread(mgr.complete_sync, "duck", "hi"))
+    duck.gate.set()
+    await loading
+    assert (await threaded).content == "to hi"
+    assert duck.loads == 1
 
 
 async def test_an_unknown_id_names_the_near_ones() -> None:
@@ -494,6 +511,23 @@ async def test_the_first_use_may_show_its_real_size() -> None:
     assert await mgr.used_bytes() == 3 * GIB
 
 
+async def test_a_model_that_fails_to_say_its_size_is_not_in_use_for_ever() -> None:
+    class Lost(Local):
+        def memory(self) -> int:
+            raise OSError("gone")
+
+        async def complete(self, task: Any, **settings: Any) -> str:
+            self.memory_bytes = self.memory  # type: ignore[assignment]
+            return "hi"
+
+    mgr = ModelManager()
+    await mgr.register("lost", Lost())
+    with pytest.raises(OSError, match="gone"):
+        await mgr.complete("lost", "hi")
+    assert [status.in_use for status in await mgr.status()] == [0]
+    await mgr.unload("lost", timeout=1)
+
+
 async def test_where_nobody_knows_the_memory_a_budget_asks_for_it() -> None:
     duck = Local()
     duck.memory_bytes = None
@@ -677,11 +711,15 @@ async def test_waiting_is_taken_off_the_calls_time() -> None:
     asyncio.get_running_loop().call_later(0.2, timed.gate.set)
     await mgr.complete("timed", "hi", timeout=5)
     assert 4 < given[0] < 4.9
+    await mgr.complete("timed", CompletionRequest((Message.user("hi"),), timeout=5))
+    assert 4 < given[1] < 5
     timed.is_loaded = False
     await mgr.unload("timed")
     timed.gate.clear()
     with pytest.raises(ProviderTimeoutError, match="'timed' got no turn within 0.1 s"):
         await mgr.load("timed", timeout=0.1)
+    with pytest.raises(ProviderTimeoutError, match="'timed' got no turn within 0.1 s"):
+        await mgr.complete("timed", CompletionRequest((Message.user("hi"),), timeout=0.1))
     assert await mgr.used_bytes() == 0
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -27,7 +29,10 @@ from lazybridge import (
     StreamTruncated,
 )
 from lazybridge.core import registry
+from lazybridge.core.errors import ProviderTimeoutError
+from lazybridge.core.providers.base import BaseProvider
 from lazybridge.factories import Factories
+from lazybridge.model_stream import Asked
 from tests.fake_vendor import TEXT, FakeVendor, Fault
 
 MODEL = "claude-haiku-4-5"
@@ -137,6 +142,34 @@ def test_a_stream_that_is_left_closes_its_connection(model: Model, vendor: FakeV
     assert vendor.hung_up.wait(5)
 
 
+def test_a_function_gets_every_chunk_however_the_stream_is_read(model: Model) -> None:
+    heard: list[str] = []
+
+    async def later(chunk: StreamChunk) -> None:
+        await asyncio.sleep(0)
+        heard.append(chunk.delta)
+
+    async def read() -> list[str]:
+        async with model:
+            return [chunk.delta async for chunk in model.stream("hi", later)]
+
+    assert asyncio.run(read()) == heard
+    assert [chunk.delta for chunk in model.stream("hi", later)] == heard[len(heard) // 2 :]
+    assert "".join(heard) == TEXT * 2
+
+
+def test_a_block_closes_a_stream_either_way(model: Model, vendor: FakeVendor) -> None:
+    vendor.fail(Fault(pause=0.1, linger=5))
+
+    async def left() -> bool:
+        async with model.stream("hi") as stream:
+            for _ in stream:
+                break
+        return vendor.hung_up.wait(3)  # while the stream is still there
+
+    assert asyncio.run(left())
+
+
 def test_a_cut_stream_raises(model: Model, vendor: FakeVendor) -> None:
     vendor.fail(Fault(end_after=4))
     with pytest.raises(StreamTruncated) as caught:
@@ -228,6 +261,53 @@ def test_wrong_options_are_said() -> None:
         OpenAiProvider(api_key="k", colour="red")  # type: ignore[call-arg]
 
 
+SECRET = "very-secret-key-0123456789"
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: Model(MODEL, api_key=SECRET, timeut=3),  # type: ignore[call-arg]
+        lambda: Model("nonsense", api_key=SECRET),
+        lambda: Model.openai("gpt-4.1-mini", api_key=SECRET, max_retries=-1),
+        lambda: AnthropicProvider(options={"api_key": SECRET}),  # type: ignore[arg-type]
+        lambda: Model(MODEL, options=ProviderOptions(headers={"x-api-key": SECRET}, max_retries=-1)),
+        lambda: Model(MODEL, extra_headers={"x-api-key": SECRET}, max_retries=-1),
+    ],
+)
+def test_a_key_is_not_in_the_frames_of_a_failed_construction(build: Callable[[], Model]) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        build()
+    assert SECRET not in str(caught.value)
+    frames = caught.value.__traceback__
+    while frames is not None and "lazybridge" not in frames.tb_frame.f_globals["__name__"]:
+        frames = frames.tb_next
+    assert frames is not None
+    shown = "".join(
+        traceback.TracebackException(ConfigurationError, caught.value, frames, capture_locals=True).format()
+    )
+    assert SECRET not in shown
+
+
+def test_a_whole_request_leaves_the_handles_own_to_the_handle(vendor: FakeVendor) -> None:
+    vendor.pieces = ('{"name": ', '"Rome"}')
+    options = ProviderOptions(
+        api_key="k", base_url=vendor.url, headers={"x-team": "a"}, timeout=0.5, max_retries=0, model=MODEL
+    )
+    request = CompletionRequest((Message.user("Which?"),))
+    image = lazybridge.ImageContent(b"\x89PNG\r\n\x1a\n1")
+    with AnthropicProvider(options=options, output=City) as model:
+        assert model.complete_sync(request, attachments=[image]).parsed == City("Rome")  # type: ignore[call-arg]
+        assert vendor.requests[0]["headers"]["x-team"] == "a"
+        assert "image" in str(vendor.bodies()[0]["messages"])
+        assert "output_config" in vendor.bodies()[0]
+        vendor.fail(Fault(hang=2))
+        with pytest.raises(ProviderTimeoutError):
+            model.complete_sync(request)
+        with pytest.raises(ConfigurationError, match="did you mean 'temperature'"):
+            model.complete_sync(request, temprature=0)  # type: ignore[call-arg]
+
+
 def test_a_local_file_is_a_model(model_file: Path) -> None:
     with Model.local(model_file, context_tokens=512) as local:
         answer = local.complete_sync("What is the capital of France?", temperature=0, max_tokens=12)
@@ -251,6 +331,13 @@ def test_where_one_fails_the_next_is_asked(model: Model, vendor: FakeVendor) -> 
     assert len(vendor.requests) == 3
     vendor.fail(Fault(503))
     assert asyncio.run(_completed(both.with_retry(0), "hi")).attempts[-1].provider == "openai"
+
+
+def test_one_model_may_be_asked_twice(model: Model, vendor: FakeVendor) -> None:
+    once = model.with_retry(0)
+    vendor.fail(Fault(529), Fault(500))
+    answer = once.with_fallback([other(vendor, max_retries=0), once]).complete_sync("hi")
+    assert [attempt.provider for attempt in answer.attempts] == ["anthropic", "openai", "anthropic"]
 
 
 def test_what_is_the_requests_own_fault_does_not_move_on(model: Model, vendor: FakeVendor) -> None:
@@ -324,9 +411,10 @@ def test_what_differs_in_anything_sent_is_another_question(cached: Callable[...,
     for settings in (
         {}, {"system": "Be brief."}, {"max_tokens": 9}, {"stop": "x"}, {"service_tier": "auto"}, {"metadata": {"user_id": "1"}},
         {"attachments": [image]}, {"attachments": [lazybridge.ImageContent(b"\x89PNG\r\n\x1a\n2")]}, {"extra_body": {"a": 1}},
+        {"extra_headers": {"anthropic-beta": "one"}}, {"extra_headers": {"anthropic-beta": "two"}},
     ):  # fmt: skip
         assert not model.complete_sync("hi", **settings).cached, settings
-    assert len(vendor.requests) == 9
+    assert len(vendor.requests) == 11
     assert model.complete_sync("hi", timeout=30).cached  # patience is not part of the question
 
 
@@ -374,6 +462,127 @@ def test_who_waits_for_one_that_is_cancelled_asks_anew(model: Model, vendor: Fak
             return await asyncio.wait_for(second, 5)
 
     assert asyncio.run(both()).content == TEXT
+
+
+def test_who_waits_has_a_time_of_its_own(model: Model, vendor: FakeVendor) -> None:
+    kept = model.with_retry(0).with_cache()
+    vendor.fail(Fault(hang=2))
+
+    async def three() -> Any:
+        async with kept:
+            slow = asyncio.create_task(kept.complete("hi"))
+            await asyncio.sleep(0.1)
+            late = [asyncio.to_thread(kept.complete_sync, "hi", timeout=0.3), kept.complete("hi", timeout=0.3)]
+            late_errors = await asyncio.gather(*late, return_exceptions=True)
+            assert not slow.done()
+            return [*late_errors, await asyncio.gather(slow, return_exceptions=True)]
+
+    first, second, _ = asyncio.run(three())
+    assert {type(first), type(second)} == {ProviderTimeoutError}
+
+
+def test_another_ones_shorter_time_is_not_mine(model: Model, vendor: FakeVendor) -> None:
+    kept = model.with_retry(0).with_cache()
+    vendor.fail(Fault(hang=1))
+
+    async def both() -> list[Any]:
+        async with kept:
+            hasty = asyncio.create_task(kept.complete("hi", timeout=0.3))
+            await asyncio.sleep(0.05)
+            return await asyncio.gather(hasty, kept.complete("hi"), return_exceptions=True)
+
+    error, answer = asyncio.run(both())
+    assert isinstance(error, ProviderTimeoutError)
+    assert answer.content == TEXT
+
+
+def test_one_failure_is_an_error_for_each_who_waited(model: Model, vendor: FakeVendor) -> None:
+    chain = other(vendor, max_retries=0).with_fallback([model.with_retry(0).with_cache()])
+    vendor.fail(Fault(500), Fault(500), Fault(500), Fault(500, hang=1))
+
+    async def three() -> list[Any]:
+        async with chain:
+            return await asyncio.gather(*(chain.complete("hi") for _ in range(3)), return_exceptions=True)
+
+    errors = asyncio.run(three())
+    assert len(vendor.requests) == 4
+    assert sum(len(error.attempts) for error in errors) == 4  # each request is somebody's, once
+    assert len(set(map(id, errors))) == 3
+    assert len({str(error) for error in errors}) == 1
+
+
+def test_a_synchronous_call_does_not_wait_for_its_own_event_loop(model: Model, vendor: FakeVendor) -> None:
+    kept = model.with_cache()
+    vendor.fail(Fault(hang=0.5))
+
+    async def both() -> list[Any]:
+        async with kept:
+            first = asyncio.create_task(kept.complete("hi"))
+            await asyncio.sleep(0.1)
+            return [kept.complete_sync("hi").content, first]
+
+    answers: list[Any] = []
+    thread = threading.Thread(target=lambda: answers.extend(asyncio.run(both())), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert answers[:1] == [TEXT]
+
+
+def test_who_gave_up_waiting_is_not_told(model: Model, vendor: FakeVendor, caplog: pytest.LogCaptureFixture) -> None:
+    kept = model.with_cache()
+    vendor.fail(Fault(hang=1))
+    thread = threading.Thread(target=kept.complete_sync, args=("hi",))
+    thread.start()
+    threading.Event().wait(0.2)
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(kept.complete("hi"), 0.2))
+    thread.join()
+    assert not [record for record in caplog.records if record.name == "concurrent.futures"]
+
+
+def test_who_answers_is_part_of_the_question(model_file: Path, tmp_path: Path) -> None:
+    def azure(**options: Any) -> Model:
+        return lazybridge.AzureOpenAiProvider("dep", options=lazybridge.AzureOptions(api_key="k", **options))
+
+    def bedrock(region: str) -> Model:
+        return lazybridge.BedrockProvider("m", options=lazybridge.BedrockOptions(region=region, api_key="k"))
+
+    one, two = "https://one.openai.azure.com", "https://two.openai.azure.com"
+    models = [
+        azure(endpoint=one), azure(endpoint=two), azure(endpoint=one, api_version="2024-10-21"),
+        bedrock("us-east-1"), bedrock("eu-west-1"),
+        Model.local(model_file), Model.local(model_file, backend="candle"), Model.local(model_file, context_tokens=99),
+        Model(Plain(model="a")), Model(Plain(model="b")),
+    ]  # fmt: skip
+    keys = [lazybridge.CachedModel(model)._digest(Asked("hi")) for model in models]
+    assert len(set(keys)) == len(models)
+
+
+class Plain(BaseProvider):
+    """A class that does not show what it sends."""
+
+    default_model = "m"
+
+    def complete(self, request: CompletionRequest) -> Any:
+        return lazybridge.CompletionResponse(request.system or "")
+
+    async def acomplete(self, request: CompletionRequest) -> Any:
+        return self.complete(request)
+
+    def stream(self, request: CompletionRequest) -> Any:
+        raise NotImplementedError
+
+    def astream(self, request: CompletionRequest) -> Any:
+        raise NotImplementedError
+
+
+def test_equal_questions_to_any_class_are_equal() -> None:
+    kept = Model(Plain()).with_cache()
+    text = "to be brief"
+    assert not kept.complete_sync(text, system=text).cached
+    assert kept.complete_sync(text, system="".join(["to be", " brief"])).cached
+    assert not kept.complete_sync(text, system=text, metadata=MappingProxyType({"a": "b"})).cached
+    assert kept.complete_sync(text, system=text, metadata={"a": "b"}).cached
 
 
 def test_a_kept_answer_is_an_object_again(cached: Callable[..., Model], vendor: FakeVendor) -> None:

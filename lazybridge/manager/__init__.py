@@ -60,7 +60,7 @@ class ModelManager(Registered, Closing):
         self, id: str | None, task: Task | CompletionRequest, **settings: Unpack[Settings]
     ) -> CompletionResponse:
         """What the model answers, as `Model.complete` gives it; it is in use meanwhile."""
-        entry, patience = self._entry(id), Patience(settings.get("timeout"))
+        entry, patience = self._entry(id), _patience(task, settings)
         async with ainside(self._residents, entry.resident, patience, uses=1):
             return await entry.model.complete(task, **_left(settings, patience, entry))
 
@@ -68,7 +68,7 @@ class ModelManager(Registered, Closing):
         self, id: str | None, task: Task | CompletionRequest, **settings: Unpack[Settings]
     ) -> CompletionResponse:
         """`complete`, for code without an event loop; also inside a running one, which it blocks."""
-        entry, patience = self._entry(id), Patience(settings.get("timeout"))
+        entry, patience = self._entry(id), _patience(task, settings)
         with inside(self._residents, entry.resident, patience, uses=1):
             return entry.model.complete_sync(task, **_left(settings, patience, entry))
 
@@ -185,19 +185,23 @@ class _Streams:
         self._residents, self._entry = manager._residents, entry
 
     def _stream(self, asked: Asked) -> Generator[StreamChunk, None, None]:
-        patience = Patience(asked.settings.get("timeout"))
+        patience = _patience(asked.task, asked.settings)
         with inside(self._residents, self._entry.resident, patience, uses=1):
             stream = self._entry.model.stream(asked.task, **_left(asked.settings, patience, self._entry))
             with closed(stream):
                 yield from stream
 
     async def _astream(self, asked: Asked) -> AsyncGenerator[StreamChunk, None]:
-        patience = Patience(asked.settings.get("timeout"))
+        patience = _patience(asked.task, asked.settings)
         async with ainside(self._residents, self._entry.resident, patience, uses=1):
             stream = self._entry.model.stream(asked.task, **_left(asked.settings, patience, self._entry))
             async with AsyncClosed(stream):
                 async for chunk in stream:
                     yield chunk
+
+
+def _patience(task: Task | CompletionRequest, settings: Mapping[str, Any]) -> Patience:
+    return Patience(settings.get("timeout", task.timeout if isinstance(task, CompletionRequest) else None))
 
 
 def _left(settings: Mapping[str, Any], patience: Patience, entry: Entry) -> Any:

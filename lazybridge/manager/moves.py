@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
 
-from lazybridge.awaiting import call, is_async, uncut
+from lazybridge.awaiting import call, is_async, running_loop, uncut
 from lazybridge.core.errors import ConfigurationError, LazyBridgeError, ProviderTimeoutError, ServerError
 from lazybridge.manager.resident import Resident, Step
 from lazybridge.manager.residents import Residents
@@ -36,11 +36,17 @@ class Patience:
 
 
 def move(steps: Steps, patience: Patience, told: Callable[[], str], resident: Resident) -> None:
-    """Go on until there is no step left. Raises ProviderTimeoutError, which says by `told` what it waited for, and what a
-    load or an unload raised: a LazyBridgeError as it is, anything else as the cause of a ServerError."""
+    """Go on until there is no step left. Raises ProviderTimeoutError, which says by `told` what it waited for, what a load
+    or an unload raised (a LazyBridgeError as it is, anything else as the cause of a ServerError), and ConfigurationError
+    where it would block the event loop that it waits for."""
     while (step := steps()) is not None:
         if step.work is not None:
             _in_a_thread(step)
+        if step.over.loop is not None and step.over.loop is running_loop() and not step.over.done():
+            raise ConfigurationError(
+                f"{resident.name!r} waits for the event loop that this synchronous call blocks\n"
+                f"write await mgr.complete({resident.name!r}, ...), or call it in a thread"
+            )
         with _impatient(patience, told, resident):
             step.over.result(patience.left())
         _check(step, resident)
@@ -57,6 +63,7 @@ async def amove(steps: Steps, patience: Patience, told: Callable[[], str], resid
                 async with asyncio.timeout(patience.left()):
                     await asyncio.wrap_future(step.over)
             else:
+                step.over.loop = asyncio.get_running_loop()
                 async with asyncio.timeout(patience.left()):
                     await (_landed(step) if step.loads else uncut(_landed(step)))
         _check(step, resident)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
@@ -11,8 +12,13 @@ from typing import Any
 
 from lazybridge.manager.lifecycle import Lifecycle
 
-Over = Future[BaseException | None]
 State = Enum("State", ["UNLOADED", "LOADING", "LOADED", "UNLOADING"])
+
+
+class Over(Future[Any]):
+    """The end of a load or an unload; `loop` is the event loop that does it, where one does."""
+
+    loop: AbstractEventLoop | None = None
 
 
 @dataclass(eq=False)
@@ -70,8 +76,8 @@ def occupied(resident: Resident) -> str:
     return f"in use by {calls}" if resident.uses else resident.state.name.lower()
 
 
-def fresh() -> Future[Any]:
+def fresh() -> Over:
     """One that who waits for it cannot cancel."""
-    made: Future[Any] = Future()
+    made = Over()
     made.set_running_or_notify_cancel()
     return made

@@ -8,14 +8,12 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any
 
 from lazybridge.core.errors import ConfigurationError, UnknownModelError
 from lazybridge.manager.pools import Pools, shown
-from lazybridge.manager.resident import Resident, State, Step, fresh, occupied
+from lazybridge.manager.resident import Over, Resident, State, Step, fresh, occupied
 
 
 class Residents:
@@ -25,7 +23,7 @@ class Residents:
         self.pools = pools
         self._lock = threading.Lock()
         self._all: list[Resident] = []
-        self._changed: Future[Any] | None = None  # there is one while somebody waits for it
+        self._changed: Over | None = None  # there is one while somebody waits for it
         self._turns = itertools.count(1)
 
     # --- who there is -----------------------------------------------------------------------------------------------
@@ -84,12 +82,15 @@ class Residents:
 
     def used_up(self, resident: Resident, uses: int) -> None:
         """A call that used it has ended; a first use may have grown it."""
-        grown = resident.measured() if uses else None
-        with self._lock:
-            resident.uses -= uses
-            self._touch(resident)
-            if grown is not None and resident.state is State.LOADED:
-                resident.memory_bytes = grown
+        grown = None
+        try:
+            grown = resident.measured() if uses else None
+        finally:
+            with self._lock:
+                resident.uses -= uses
+                self._touch(resident)
+                if grown is not None and resident.state is State.LOADED:
+                    resident.memory_bytes = grown
 
     # --- in and out -------------------------------------------------------------------------------------------------
 
@@ -219,7 +220,7 @@ class Residents:
         ):
             self._all.remove(resident)
 
-    def _change(self) -> Future[Any]:
+    def _change(self) -> Over:
         """What ends when anything has changed."""
         self._changed = self._changed or fresh()
         return self._changed

@@ -1,0 +1,71 @@
+"""Where a CachedModel keeps its answers."""
+
+from __future__ import annotations
+
+import os
+import threading
+from importlib import import_module
+from typing import Any
+
+from lazybridge.core.errors import ConfigurationError
+
+
+class Memory:
+    """Answers in memory; of `max_entries` the one that was used longest ago goes first."""
+
+    def __init__(self, ttl_s: float | None, max_entries: int) -> None:
+        cachetools = package_of("cachetools")
+        self._kept = cachetools.LRUCache(max_entries) if ttl_s is None else cachetools.TTLCache(max_entries, ttl_s)
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> bytes | None:
+        """The kept answer, where there is one."""
+        with self._lock:
+            found: bytes | None = self._kept.get(key)
+        return found
+
+    def put(self, key: str, answer: bytes) -> None:
+        """Keep an answer."""
+        with self._lock:
+            self._kept[key] = answer
+
+    def clear(self) -> None:
+        """Forget every answer."""
+        with self._lock:
+            self._kept.clear()
+
+    def close(self) -> None:
+        """Memory stays open."""
+
+
+class Disk:
+    """Answers in a folder with a SQLite file."""
+
+    def __init__(self, ttl_s: float | None, path: str | os.PathLike[str]) -> None:
+        self._kept = package_of("diskcache").Cache(os.path.expanduser(os.fspath(path)))
+        self._ttl_s = ttl_s
+
+    def get(self, key: str) -> bytes | None:
+        """The kept answer, where there is one."""
+        found: bytes | None = self._kept.get(key)
+        return found
+
+    def put(self, key: str, answer: bytes) -> None:
+        """Keep an answer."""
+        self._kept.set(key, answer, expire=self._ttl_s)
+
+    def clear(self) -> None:
+        """Forget every answer."""
+        self._kept.clear()
+
+    def close(self) -> None:
+        """It opens again when it is used again."""
+        self._kept.close()
+
+
+def package_of(name: str) -> Any:
+    """A package of the extra `cache`. Raises ConfigurationError where it is missing."""
+    try:
+        return import_module(name)
+    except ImportError:
+        raise ConfigurationError(f'the package {name} is not installed\npip install "lazybridge[cache]"') from None
