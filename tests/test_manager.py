@@ -335,8 +335,8 @@ def test_a_stream_without_a_loop_is_closed_where_it_is_left() -> None:
     mgr.register_sync("duck", duck)
     with mgr.stream("duck", "hi") as stream:
         for _ in stream:
+            assert duck.answers == 1
             break
-        assert duck.answers == 1
     assert duck.answers == 0
     mgr.unload_sync("duck", timeout=5)
 
