@@ -99,15 +99,11 @@ class Agent(Closing):
 
     def close(self) -> None:
         """Close the connections that synchronous calls opened."""
-        close = getattr(self.engine.provider, "close", None)
-        if close is not None:
-            close()
+        self.engine.close()
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop, and the synchronous ones."""
-        aclose = getattr(self.engine.provider, "aclose", None)
-        if aclose is not None:
-            await aclose()
+        await self.engine.aclose()
 
     def __repr__(self) -> str:
         engine = self.__dict__.get("engine")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import lru_cache
-from math import inf
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from lazybridge.budget import Budget, check_budget
@@ -13,7 +12,7 @@ from lazybridge.core.errors import ConfigurationError, UnsupportedFeatureError
 from lazybridge.core.errors.secrets import Secret, concealed
 from lazybridge.core.providers.asking import AsksEndpoints
 from lazybridge.core.providers.base import BaseProvider
-from lazybridge.core.retry import RetryPolicy
+from lazybridge.core.retry import RetryPolicy, checked_retries, checked_timeout
 from lazybridge.endpoint_run import EndpointRun
 from lazybridge.engine import LLMEngine
 from lazybridge.run import Policy
@@ -61,11 +60,7 @@ def endpoint_run(model: str | None, options: Mapping[str, Any], example: str) ->
     provider = options.get("provider")
     if model is None and provider is None:
         raise ConfigurationError(f"neither a model nor a provider is named\nwrite {example}")
-    timeout, max_retries = options.get("timeout"), options.get("max_retries", 2)
-    if timeout is not None and not (isinstance(timeout, (int, float)) and 0 < timeout < inf):
-        raise ConfigurationError(f"timeout={timeout!r} is no time\ntimeout is in seconds, above 0; None is no limit")
-    if type(max_retries) is not int or max_retries < 0:
-        raise ConfigurationError(f"max_retries={max_retries!r} is no count\nmax_retries is a whole number, such as 2")
+    timeout, max_retries = checked_timeout(options.get("timeout")), checked_retries(options.get("max_retries", 2))
     own = {name: value for name, value in options.items() if name not in (*_OF_THE_REQUEST, *_OF_THE_CALL)}
     own = {name: value for name, value in own.items() if value is not None}
     for name in own:

@@ -226,6 +226,18 @@ class LLMEngine:
         wanted = self.output if output is None else output
         return Call(self.provider, *self.on_a_rung(request), self.policy, self.tools, wanted)
 
+    def close(self) -> None:
+        """Close what synchronous calls of its provider opened; a user's provider need not have `close`."""
+        close = getattr(self.provider, "close", None)
+        if close is not None:
+            close()
+
+    async def aclose(self) -> None:
+        """Close what its provider opened on the running event loop, and for synchronous calls."""
+        aclose = getattr(self.provider, "aclose", None)
+        if aclose is not None:
+            await aclose()
+
     def on_a_rung(self, request: CompletionRequest) -> tuple[CompletionRequest, tuple[Adjustment, ...]]:
         """The request for the model that will be asked: where a tier was named, the rung that has what it needs; and
         what to say about it."""

@@ -13,7 +13,7 @@ from lazybridge.core import structured
 from lazybridge.core.closing import Closing
 from lazybridge.core.errors import ConfigurationError, UnsupportedFeatureError
 from lazybridge.core.providers.base import BaseProvider
-from lazybridge.core.retry import RetryPolicy
+from lazybridge.core.retry import RetryPolicy, checked_retries
 from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk
 from lazybridge.engine import LLMEngine
 from lazybridge.envelope import Envelope
@@ -113,11 +113,7 @@ class Model(Factories, Closing):
 
     def with_retry(self, max_retries: int = 2, *, base_s: float = 0.5, cap_s: float = 8.0) -> Self:
         """The same model with another patience: waits grow from `base_s` to at most `cap_s` seconds, with jitter."""
-        if type(max_retries) is not int or max_retries < 0:
-            raise ConfigurationError(
-                f"max_retries={max_retries!r} is no count\nmax_retries is a whole number, such as 2"
-            )
-        policy = RetryPolicy(max_retries, base_s, cap_s)
+        policy = RetryPolicy(checked_retries(max_retries), base_s, cap_s)
         return self._mapped(lambda engine: _with_policy(engine, policy))
 
     def with_fallback(self, others: Iterable[Model | str], *, on: Iterable[str] | None = None) -> FallbackModel:
@@ -208,15 +204,11 @@ class Model(Factories, Closing):
 
     def close(self) -> None:
         """Close the connections that synchronous calls opened."""
-        close = getattr(self.engine.provider, "close", None)
-        if close is not None:
-            close()
+        self.engine.close()
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop, and the synchronous ones."""
-        aclose = getattr(self.engine.provider, "aclose", None)
-        if aclose is not None:
-            await aclose()
+        await self.engine.aclose()
 
     def __repr__(self) -> str:
         built = bool(vars(self))  # a failed construction is shown, too

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import dataclass
+from math import inf
 
-from lazybridge.core.errors import ProviderError, ProviderTimeoutError
+from lazybridge.core.errors import ConfigurationError, ProviderError, ProviderTimeoutError
 
 # A vendor that asks for more patience than this gets its error handed on.
 LONGEST_RETRY_AFTER_S = 60.0
@@ -50,3 +51,17 @@ class Deadline:
     def error(self) -> ProviderTimeoutError:
         """The error that says which limit was met."""
         return ProviderTimeoutError(f"the call took longer than timeout={self.timeout:g} s", retryable=False)
+
+
+def checked_timeout(timeout: float | None) -> float | None:
+    """A time in seconds, or no limit. Raises ConfigurationError for anything else."""
+    if timeout is not None and not (isinstance(timeout, (int, float)) and 0 < timeout < inf):
+        raise ConfigurationError(f"timeout={timeout!r} is no time\ntimeout is in seconds, above 0; None is no limit")
+    return timeout
+
+
+def checked_retries(max_retries: int) -> int:
+    """How often to try again. Raises ConfigurationError for what is no whole number from 0 on."""
+    if type(max_retries) is not int or max_retries < 0:
+        raise ConfigurationError(f"max_retries={max_retries!r} is no count\nmax_retries is a whole number, such as 2")
+    return max_retries

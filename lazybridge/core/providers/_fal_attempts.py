@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from math import inf
 from typing import Any, NamedTuple, TypeVar
 
-from lazybridge.core.errors import ConfigurationError, ProviderError, from_exception
+from lazybridge.core.errors import ProviderError, from_exception
 from lazybridge.core.errors.secrets import credentials_of
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.receipt import FREE, unknown
-from lazybridge.core.retry import Deadline, RetryPolicy
+from lazybridge.core.retry import Deadline, RetryPolicy, checked_retries
 
 T = TypeVar("T")
 
@@ -59,15 +58,11 @@ class Asking:
         max_retries: int = 2,
         repeatable: bool,
     ) -> None:
-        if type(max_retries) is not int or max_retries < 0:
-            raise ConfigurationError(
-                f"max_retries={max_retries!r} is no count\nmax_retries is a whole number, such as 2"
-            )
         self.deadline = deadline
         self._provider = provider
         self._application = application
         self._headers = headers
-        self._policy = RetryPolicy(max_retries)
+        self._policy = RetryPolicy(checked_retries(max_retries))
         self._repeatable = repeatable
         self._retries_done = 0
 
@@ -134,10 +129,3 @@ async def atried(asking: Asking, ask: Callable[[Sent], Awaitable[T]]) -> T:
         except FAILURES as exc:
             failure = exc
         await asyncio.sleep(asking.failed(failure))
-
-
-def checked_timeout(timeout: float | None) -> float | None:
-    """A time in seconds, or no limit. Raises ConfigurationError for anything else."""
-    if timeout is not None and not (isinstance(timeout, (int, float)) and 0 < timeout < inf):
-        raise ConfigurationError(f"timeout={timeout!r} is no time\ntimeout is in seconds, above 0; None is no limit")
-    return timeout

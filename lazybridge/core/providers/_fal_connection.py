@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.providers._clients import LoopClients, installed
 from lazybridge.core.providers._connection import Connection
-from lazybridge.core.providers._fal_attempts import Asking, Place, checked_timeout
-from lazybridge.core.retry import Deadline
+from lazybridge.core.providers._fal_attempts import Asking, Place
+from lazybridge.core.retry import Deadline, checked_timeout
 
 if TYPE_CHECKING:
     from lazybridge.core.endpoints.fal import FalPrice

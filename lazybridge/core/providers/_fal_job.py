@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from lazybridge.core.endpoints.fal import Completed, FalResult, FalStatus
 from lazybridge.core.errors import InvalidRequestError, ProviderTimeoutError
-from lazybridge.core.providers._fal_attempts import Answer, Asking, Place, checked_timeout
-from lazybridge.core.retry import Deadline
+from lazybridge.core.providers._fal_attempts import Answer, Asking, Place
+from lazybridge.core.retry import Deadline, checked_timeout
 
 if TYPE_CHECKING:
     from lazybridge.core.providers._fal_queue import FalApplications

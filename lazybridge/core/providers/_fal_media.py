@@ -11,12 +11,12 @@ from lazybridge.core.endpoints import EndpointRequest, EndpointResponse
 from lazybridge.core.endpoints.fal import FalPrice, FalResult
 from lazybridge.core.errors import ConfigurationError, ProviderError
 from lazybridge.core.providers._endpoints import Endpoints
-from lazybridge.core.providers._fal_attempts import Answer, Asking, Sent, atried, checked_timeout, tried
+from lazybridge.core.providers._fal_attempts import Answer, Asking, Sent, atried, tried
 from lazybridge.core.providers._fal_connection import check_application
 from lazybridge.core.providers._fal_jobs import AsyncFalJob, FalJob
 from lazybridge.core.providers._fal_queue import FalApplications
 from lazybridge.core.receipt import unknown
-from lazybridge.core.retry import Deadline
+from lazybridge.core.retry import Deadline, checked_timeout
 from lazybridge.core.wire.endpoints import Endpoint, HTTPCall
 from lazybridge.core.wire.endpoints.fal import FalEndpoint, price_in
 
