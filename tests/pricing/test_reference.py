@@ -53,7 +53,10 @@ class Model(NamedTuple):
 def overridden(row: ModelProfile) -> bool:
     """Whether overrides.toml prices a model, or says that it has no price: there we differ on purpose, and say why."""
     periods = [period for tier in (row.prices or {}).values() for period in tier]
-    return row.prices is None or any(not period.source.startswith("genai-prices") for period in periods)
+    return row.prices is None or any(
+        not period.source.startswith("genai-prices") or "(tokens)" in period.source  # its other rates are not theirs
+        for period in periods
+    )
 
 
 @cache
