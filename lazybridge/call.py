@@ -15,6 +15,7 @@ from lazybridge.core.types import Adjustment, CompletionRequest, CompletionRespo
 from lazybridge.drivers import adrive, adrive_stream, drive, drive_stream
 from lazybridge.envelope import Envelope, EnvelopeMetadata, total_receipt, total_usage
 from lazybridge.loop import turns
+from lazybridge.patience import Limits
 from lazybridge.run import Policy, Run
 from lazybridge.tools import Toolbox
 
@@ -31,7 +32,7 @@ class Call:
         tools: Toolbox,
         output: Any,
     ) -> None:
-        self._run = Run(provider, policy, timeout=request.timeout)
+        self._run = Run(provider, policy, Limits(request.timeout, request.ttft, request.idle))
         self._turns = turns(request, runnable=tools.runnable, max_turns=policy.max_turns)
         self._tools = tools
         self._output = output

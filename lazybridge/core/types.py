@@ -214,6 +214,8 @@ class CompletionRequest:
     extra_body: Mapping[str, Any] | None = None
     extra_headers: Mapping[str, str] | None = field(default=None, repr=False)
     timeout: float | None = None
+    ttft: float | None = None
+    idle: float | None = None
     strict: bool = False
 
     def __post_init__(self) -> None:
@@ -233,7 +235,8 @@ class CompletionRequest:
             raise ValueError(f"unknown effort {self.effort!r}; use one of {', '.join(EFFORTS)}")
         if self.cache not in (None, True, False, "5m", "1h"):
             raise ValueError(f"unknown cache {self.cache!r}; use True, '5m' or '1h'")
-        for name, value in (("max_tokens", self.max_tokens), ("timeout", self.timeout)):
+        for name in ("max_tokens", "timeout", "ttft", "idle"):
+            value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ValueError(f"{name} must be above 0, got {value!r}")
         if self.logprobs is not None and self.logprobs < 0:
@@ -279,7 +282,7 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "logprobs": ((int,), "a whole number of alternatives"),
     "extra_body": ((Mapping,), "a dict"),
     "extra_headers": ((Mapping,), "a dict"),
-    "timeout": ((int, float), "a number of seconds"),
+    **dict.fromkeys(("timeout", "ttft", "idle"), ((int, float), "a number of seconds")),
 }
 
 
@@ -351,12 +354,17 @@ class CompletionResponse:
         )
 
 
+Resumed = Literal["restart", "continue"]
+
+
 @dataclass
 class StreamChunk:
     """A piece of a streamed answer. The last one alone has `is_final`, `stop_reason`, `usage` and `tool_calls`.
 
     `media` are images and audio that are now whole; each comes once. `preview` is an image that is not finished, where a
     vendor was asked for such. `response` is set on the final chunk: the whole answer, as `complete` would have returned it.
+    `resumed` marks where a stream broke off and was taken up again: "restart" means that what came before this chunk is
+    void, "continue" that the next text follows it.
     """
 
     delta: str = ""
@@ -368,6 +376,7 @@ class StreamChunk:
     model: str | None = None
     media: tuple[Media, ...] = ()
     preview: ImageContent | None = None
+    resumed: Resumed | None = None
     response: CompletionResponse | None = field(default=None, repr=False)
 
     def __getitem__(self, name: str) -> Any:
