@@ -16,7 +16,8 @@ from lazybridge.drivers import adrive, adrive_stream, drive, drive_stream
 from lazybridge.envelope import Envelope, EnvelopeMetadata, total_receipt, total_usage
 from lazybridge.loop import turns
 from lazybridge.patience import Limits
-from lazybridge.run import Policy, Run
+from lazybridge.policy import Policy
+from lazybridge.run import Run
 from lazybridge.tools import Toolbox
 
 

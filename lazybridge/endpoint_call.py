@@ -15,7 +15,7 @@ from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.retry import RetryPolicy, checked_retries, checked_timeout
 from lazybridge.endpoint_run import EndpointRun
 from lazybridge.engine import LLMEngine
-from lazybridge.run import Policy
+from lazybridge.policy import Policy
 from lazybridge.settings import refuse_misspelt
 
 if TYPE_CHECKING:

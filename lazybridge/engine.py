@@ -23,7 +23,7 @@ from lazybridge.core.retry import RetryPolicy
 from lazybridge.core.types import Adjustment, CompletionRequest, Message, NativeTool, Tier, ToolDefinition
 from lazybridge.envelope import Envelope
 from lazybridge.needs import rung_for
-from lazybridge.run import Policy
+from lazybridge.policy import Policy
 from lazybridge.settings import SETTING_NAMES, Settings, Task, check_setting, messages_of, refuse_misspelt
 from lazybridge.succession import fallback_of
 from lazybridge.tools import Tool, Toolbox

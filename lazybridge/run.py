@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 import uuid
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 from lazybridge.arrived import Arrived
-from lazybridge.broken import Broken, OnBreak
-from lazybridge.budget import Budget
+from lazybridge.broken import Broken
 from lazybridge.core.errors import (
     ConfigurationError,
     LazyBridgeError,
@@ -26,15 +23,12 @@ from lazybridge.core.providers.adjusting import fitted
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.providers.costing import receipt_for
 from lazybridge.core.receipt import FREE, Receipt, unknown
-from lazybridge.core.retry import RetryPolicy
 from lazybridge.core.types import Adjustment, CompletionRequest, CompletionResponse, StreamChunk, UsageStats
 from lazybridge.cover import Cover, cover
 from lazybridge.envelope import Attempt, AttemptReason, total_receipt
 from lazybridge.patience import Limits, Patience
-from lazybridge.succession import NOBODY, Fallback, Succession
-
-if TYPE_CHECKING:
-    from lazybridge.ledger import Ledger
+from lazybridge.policy import Policy, ledger_of
+from lazybridge.succession import Succession
 
 _log = logging.getLogger("lazybridge")
 
@@ -44,19 +38,6 @@ _ENDS_OF_TIME = frozenset({"timeout", "connection", "truncated"})
 MAY_HAVE_WORKED = (None, 504)
 # Raised while a request is translated: nothing was on the wire.
 NEVER_SENT = (ConfigurationError, UnsupportedFeatureError, UnsupportedNativeToolError)
-
-
-@dataclass(frozen=True)
-class Policy:
-    """How often a call may try, what it may cost, and who keeps the books; `name` is the agent's."""
-
-    retries: RetryPolicy
-    fallback: Fallback = NOBODY
-    max_turns: int = 0
-    name: str | None = None
-    budget: Budget | None = None
-    ledger: Ledger | None = None
-    on_break: OnBreak = "raise"
 
 
 class Run:
@@ -252,12 +233,3 @@ class Run:
 
     def _priced(self, attempt: Attempt, usage: UsageStats) -> Receipt:
         return receipt_for(self.provider, attempt.model or "", usage, attempt.started)
-
-
-def ledger_of(policy: Policy) -> Ledger | None:
-    """The ledger in use; its module, and SQLite, are imported only where there is one."""
-    if policy.ledger is None and not os.environ.get("LAZYBRIDGE_LEDGER"):
-        return None
-    from lazybridge.ledger import ledger_in_use
-
-    return ledger_in_use(policy.ledger)

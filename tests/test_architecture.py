@@ -25,6 +25,7 @@ LEVELS = (
     ("call",),
     ("drivers",),
     ("run",),
+    ("policy",),
     ("succession", "patience"),
     ("settings", "progress"),
     ("broken",),
@@ -40,6 +41,7 @@ LEVELS = (
     ("core.structured", "core.pricing"),
     ("core.endpoints",),
     ("core.types",),
+    ("core.chunks",),
     ("core.download",),
     ("core.content",),
     (

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
+import fal_client
 import httpx
 import httpx2
 import pytest
@@ -144,3 +145,8 @@ def test_the_libraries_have_the_attributes_that_are_reached_for(
         pools = [transport._pool for transport in (made._transport, *made._mounts.values()) if transport]
         assert len(pools) == 2
         assert all(isinstance(pool._network_backend, _sockets._Backend) for pool in pools)
+
+
+def test_the_transport_of_fal_client_is_reached() -> None:
+    with closing(_sockets.heed_time(fal_client.SyncClient(key="k")._client)) as made:
+        assert isinstance(made._transport._client._transport._pool._network_backend, _sockets._Backend)

@@ -2,7 +2,7 @@
 
 A socket's own timeout begins anew with every byte, so a server that drips headers or a body would never meet it.
 httpcore's pool takes a `network_backend`, but httpx and httpx2, which make the pool, hand none on; `heed_time` is the one
-place that reaches it through their attributes (httpx 0.28.1, httpx2 2.16.2), and a test holds it to their shape. Where a
+place that reaches it through their attributes (httpx 0.28.1, httpx2 2.16.2, fal-client 1.0.3), and a test holds it to their shape. Where a
 pool has none, requests keep the library's own timeouts.
 """
 
@@ -20,6 +20,8 @@ _WRITTEN_AT_ONCE = 256 * 1024
 def heed_time(client: Any) -> Any:
     """Make the connections of a synchronous httpx or httpx2 client end at the `TimeLeft` that a request was given."""
     for transport in (client._transport, *client._mounts.values()):
+        if hasattr(transport, "_client"):  # fal-client's, which stands on a client of its own
+            heed_time(transport._client)
         pool: Any = getattr(transport, "_pool", None)
         if hasattr(pool, "_network_backend"):
             library = import_module(type(pool).__module__.partition(".")[0])
