@@ -35,6 +35,11 @@ class Arrived:
         return arrived
 
     @property
+    def begun(self) -> bool:
+        """Whether anything arrived."""
+        return bool(self._text)
+
+    @property
     def text(self) -> str:
         """The text so far."""
         return "".join(self._text)

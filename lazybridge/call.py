@@ -15,7 +15,9 @@ from lazybridge.core.types import Adjustment, CompletionRequest, CompletionRespo
 from lazybridge.drivers import adrive, adrive_stream, drive, drive_stream
 from lazybridge.envelope import Envelope, EnvelopeMetadata, total_receipt, total_usage
 from lazybridge.loop import turns
-from lazybridge.run import Policy, Run
+from lazybridge.patience import Limits
+from lazybridge.policy import Policy
+from lazybridge.run import Run
 from lazybridge.tools import Toolbox
 
 
@@ -31,7 +33,7 @@ class Call:
         tools: Toolbox,
         output: Any,
     ) -> None:
-        self._run = Run(provider, policy, timeout=request.timeout)
+        self._run = Run(provider, policy, Limits(request.timeout, request.ttft, request.idle))
         self._turns = turns(request, runnable=tools.runnable, max_turns=policy.max_turns)
         self._tools = tools
         self._output = output

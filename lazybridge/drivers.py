@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from typing import Protocol
 
 from lazybridge.core.closing import AsyncClosed, closed
@@ -38,6 +38,8 @@ def drive(run: Run, loop: Turns, tools: ToolRunner) -> CompletionResponse:
 
 
 def _ask(run: Run, request: CompletionRequest) -> CompletionResponse:
+    if run.patience.needs_chunks:  # a whole answer shows no token before its last
+        return _whole(list(_ask_stream(run, request, shown=False))[-1])
     while True:
         attempt = run.begin(request)
         try:
@@ -67,6 +69,9 @@ async def _arun(run: Run, tools: ToolRunner, calls: Sequence[ToolCall]) -> list[
 
 
 async def _aask(run: Run, request: CompletionRequest) -> CompletionResponse:
+    if run.patience.needs_chunks:
+        async with aclosing(_aask_stream(run, request, shown=False)) as chunks:
+            return _whole([chunk async for chunk in chunks][-1])
     while True:
         attempt = run.begin(request)
         try:
@@ -82,7 +87,10 @@ def drive_stream(run: Run, loop: Turns, tools: ToolRunner) -> Generator[StreamCh
     last = StreamChunk()
     while True:
         if isinstance(step, Ask):
-            last = yield from _ask_stream(run, step.request)
+            with closing(_ask_stream(run, step.request)) as chunks:
+                for last in chunks:
+                    if not last.is_final:
+                        yield last
             result: CompletionResponse | list[Message] | None = last.response
         else:
             yield StreamChunk(tool_calls=last.tool_calls, model=last.model)
@@ -94,21 +102,30 @@ def drive_stream(run: Run, loop: Turns, tools: ToolRunner) -> Generator[StreamCh
             return
 
 
-def _ask_stream(run: Run, request: CompletionRequest) -> Generator[StreamChunk, None, StreamChunk]:
+def _ask_stream(run: Run, request: CompletionRequest, shown: bool = True) -> Generator[StreamChunk, None, None]:
+    """The chunks of one turn, whose last is final; `shown` says whether the caller sees them."""
     while True:
-        handed_out = False
+        arrived = False
         attempt = run.begin(request)
         try:
-            with closed(run.provider.stream(attempt)) as chunks:
-                for chunk in chunks:
+            with closed(run.provider.stream(attempt)) as stream:
+                chunks = iter(stream)
+                while True:
+                    run.patience.wait(arrived)
+                    chunk = next(chunks, None)
+                    if chunk is None:
+                        break
                     run.deadline.check()
                     run.arrived.add(chunk)
                     if not chunk.is_final:
-                        handed_out = True
+                        arrived = True
                         yield chunk
-            return run.streamed()
+            yield run.streamed()
+            return
         except Exception as exc:
-            time.sleep(run.failed(exc, request, final=handed_out))
+            time.sleep(run.failed(exc, request, handed_out=arrived and shown))
+        if arrived and shown:
+            yield run.resume(request)
 
 
 async def adrive_stream(run: Run, loop: Turns, tools: ToolRunner) -> AsyncGenerator[StreamChunk, None]:
@@ -133,26 +150,35 @@ async def adrive_stream(run: Run, loop: Turns, tools: ToolRunner) -> AsyncGenera
             return
 
 
-async def _aask_stream(run: Run, request: CompletionRequest) -> AsyncGenerator[StreamChunk, None]:
+async def _aask_stream(run: Run, request: CompletionRequest, shown: bool = True) -> AsyncGenerator[StreamChunk, None]:
     while True:
-        handed_out = False
+        arrived = False
         attempt = run.begin(request)
         try:
-            async with AsyncClosed(run.provider.astream(attempt)) as chunks:
+            async with AsyncClosed(run.provider.astream(attempt)) as stream:
+                chunks = aiter(stream)
                 while True:
-                    if run.deadline.at is None:
+                    seconds = run.patience.wait(arrived)
+                    if seconds is None:
                         chunk = await anext(chunks, None)
                     else:
-                        async with asyncio.timeout(run.deadline.left()):
+                        async with asyncio.timeout(seconds):
                             chunk = await anext(chunks, None)
                     if chunk is None:
                         break
                     run.deadline.check()
                     run.arrived.add(chunk)
                     if not chunk.is_final:
-                        handed_out = True
+                        arrived = True
                         yield chunk
             yield run.streamed()
             return
         except Exception as exc:
-            await asyncio.sleep(run.failed(exc, request, final=handed_out))
+            await asyncio.sleep(run.failed(exc, request, handed_out=arrived and shown))
+        if arrived and shown:
+            yield run.resume(request)
+
+
+def _whole(last: StreamChunk) -> CompletionResponse:
+    assert last.response is not None
+    return last.response

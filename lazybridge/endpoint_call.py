@@ -15,7 +15,7 @@ from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.retry import RetryPolicy, checked_retries, checked_timeout
 from lazybridge.endpoint_run import EndpointRun
 from lazybridge.engine import LLMEngine
-from lazybridge.run import Policy
+from lazybridge.policy import Policy
 from lazybridge.settings import refuse_misspelt
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def endpoint_run(model: str | None, options: Mapping[str, Any], example: str) ->
     budget = check_budget(options.get("budget"))
     chosen, model = LLMEngine.chosen(model, provider, None, own)
     built = chosen if isinstance(chosen, BaseProvider) else _shared(chosen, own)
-    policy = Policy(RetryPolicy(max_retries), False, 0, None, budget, options.get("ledger"))
+    policy = Policy(RetryPolicy(max_retries), budget=budget, ledger=options.get("ledger"))
     given = {name: options[name] for name in _OF_THE_REQUEST if name in options}
     return EndpointRun(with_endpoints(built, f"\nwrite {example}"), policy, timeout), {"model": model, **given}
 

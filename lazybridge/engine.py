@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Unpack, cast
 
+from lazybridge.broken import ON_BREAK, OnBreak
 from lazybridge.budget import Budget, check_budget
 from lazybridge.call import Call
 from lazybridge.core import catalogue, registry, structured, tiers
@@ -22,8 +23,9 @@ from lazybridge.core.retry import RetryPolicy
 from lazybridge.core.types import Adjustment, CompletionRequest, Message, NativeTool, Tier, ToolDefinition
 from lazybridge.envelope import Envelope
 from lazybridge.needs import rung_for
-from lazybridge.run import Policy
+from lazybridge.policy import Policy
 from lazybridge.settings import SETTING_NAMES, Settings, Task, check_setting, messages_of, refuse_misspelt
+from lazybridge.succession import fallback_of
 from lazybridge.tools import Tool, Toolbox
 
 if TYPE_CHECKING:
@@ -59,9 +61,12 @@ _MAKERS = (
 class LLMEngine:
     """Asks one model, runs tools, retries and keeps the time.
 
-    `timeout` is in seconds for the whole call, over all attempts, waits and tool turns. `max_retries` more attempts
-    follow a failed one. `fallback=False` keeps a model that is gone or overloaded from being replaced by the
-    provider's next one. Keywords that are no setting go to the provider's class (`api="chat"`).
+    `timeout` is in seconds for the whole call, over all attempts, waits and tool turns; `ttft` for an attempt's first
+    token, `idle` between its chunks. `max_retries` more attempts
+    follow a failed one. `fallback` names who is asked after that: models, tiers or agents, in order, where the kind of the
+    error is in `fallback_on` (`succession.MOVES_ON`); True is the provider's own next model, where one is gone or
+    overloaded, False nobody. `on_break` says what becomes of a stream that breaks off after its first chunk: "raise", "restart"
+    or "continue", of which a chunk's `resumed` tells. Keywords that are no setting go to the provider's class (`api="chat"`).
     Raises ConfigurationError for a missing key or package, an unknown model, or a misspelt tier or option.
     """
 
@@ -84,7 +89,9 @@ class LLMEngine:
         timeout: float | None = None,
         max_retries: int = 2,
         max_turns: int = 10,
-        fallback: bool = True,
+        fallback: bool | str | Iterable[Any] = True,
+        fallback_on: Iterable[str] | None = None,
+        on_break: OnBreak = "raise",
         name: str | None = None,
         budget: Budget | None = None,
         ledger: Ledger | None = None,
@@ -121,7 +128,10 @@ class LLMEngine:
         self.tools = Toolbox(tools)
         self.output = output
         self._template = self._checked({**settings, "timeout": timeout}, native_tools)
-        self.policy = Policy(RetryPolicy(max_retries), fallback, max_turns, name, budget, ledger)
+        if on_break not in ON_BREAK:
+            raise ConfigurationError(f"unknown on_break {on_break!r}\nwrite one of {', '.join(ON_BREAK)}")
+        follow = fallback_of(fallback, fallback_on, self, LLMEngine)
+        self.policy = Policy(RetryPolicy(max_retries), follow, max_turns, name, budget, ledger, on_break)
 
     def _checked(self, settings: dict[str, Any], native_tools: Iterable[NativeTool]) -> CompletionRequest:
         """The request of every call but for its messages; what is wrong with a setting is said when the agent is built."""
@@ -228,15 +238,20 @@ class LLMEngine:
 
     def close(self) -> None:
         """Close what synchronous calls of its provider opened; a user's provider need not have `close`."""
-        close = getattr(self.provider, "close", None)
-        if close is not None:
-            close()
+        for provider in self._providers():
+            close = getattr(provider, "close", None)
+            if close is not None:
+                close()
 
     async def aclose(self) -> None:
         """Close what its provider opened on the running event loop, and for synchronous calls."""
-        aclose = getattr(self.provider, "aclose", None)
-        if aclose is not None:
-            await aclose()
+        for provider in self._providers():
+            aclose = getattr(provider, "aclose", None)
+            if aclose is not None:
+                await aclose()
+
+    def _providers(self) -> Iterable[BaseProvider]:
+        return {id(each): each for each in (self.provider, *self.policy.fallback.providers)}.values()
 
     def on_a_rung(self, request: CompletionRequest) -> tuple[CompletionRequest, tuple[Adjustment, ...]]:
         """The request for the model that will be asked: where a tier was named, the rung that has what it needs; and

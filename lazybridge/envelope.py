@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from lazybridge.core.content import Media
 from lazybridge.core.errors import LazyBridgeError
@@ -12,13 +12,16 @@ from lazybridge.core.receipt import FREE, Receipt
 from lazybridge.core.types import Adjustment, CompletionResponse, StopReason, ToolCall, UsageStats
 
 T = TypeVar("T")
+AttemptReason = Literal["turn", "retry", "fallback", "restart", "continue"]
 
 
 @dataclass
 class Attempt:
     """One request on the wire. `started` is seconds since the epoch, `duration_ms` how long it took; `wait_s` is the
     pause before the next one; `error` is an error kind, None for a success. `usage` is None where nothing was reported.
-    `receipt` is what it cost: nothing where the vendor refused it, what is known of it where it broke off."""
+    `receipt` is what it cost: nothing where the vendor refused it, what is known of it where it broke off. `reason` is why
+    it was sent: a new turn, a retry of the one before, a fallback to another model, or a broken stream's new beginning or
+    continuation."""
 
     provider: str
     model: str | None
@@ -30,6 +33,7 @@ class Attempt:
     usage: UsageStats | None = None
     request_id: str | None = None
     receipt: Receipt = FREE
+    reason: AttemptReason = "turn"
 
     @property
     def cost_usd(self) -> float | None:

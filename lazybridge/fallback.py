@@ -13,9 +13,7 @@ from lazybridge.engine import LLMEngine
 from lazybridge.envelope import Attempt, total_receipt
 from lazybridge.model_stream import Asked
 from lazybridge.models import Model
-
-# What another model may do better: none of these is the request's own fault.
-MOVES_ON = frozenset({"not_found", "rate_limit", "quota", "overloaded", "server", "connection", "timeout", "truncated"})
+from lazybridge.succession import checked_kinds
 
 
 class FallbackModel(Model):
@@ -29,7 +27,7 @@ class FallbackModel(Model):
         self.models = [model if isinstance(model, Model) else Model(model) for model in models]
         if not self.models:
             raise ConfigurationError("there is no model to fall back to\nwrite model.with_fallback(['gpt-6-luna'])")
-        self.moves_on = MOVES_ON if on is None else frozenset(on)
+        self.moves_on = checked_kinds(on)
 
     @property
     def model_id(self) -> str:

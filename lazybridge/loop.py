@@ -40,13 +40,13 @@ def turns(request: CompletionRequest, *, runnable: Collection[str], max_turns: i
     for _ in range(max_turns):
         response: CompletionResponse = yield Ask(request)
         if response.stop_reason == "pause_turn":  # the vendor wants its own turn back to go on
-            paused = _continued(paused, response)
+            paused = continued(paused, response)
             request = replace(request, messages=(*request.messages, response.to_message()))
             continue
         cut_off = response.stop_reason == "max_tokens" and any(call.error for call in response.tool_calls)
         ours = bool(runnable) and all(call.name not in left_to_caller for call in response.tool_calls)
         if not response.tool_calls or cut_off or not ours:
-            return _continued(paused, response)
+            return continued(paused, response)
         results: Sequence[Message] = yield RunTools(response.tool_calls)
         request = replace(
             request,
@@ -60,7 +60,7 @@ def turns(request: CompletionRequest, *, runnable: Collection[str], max_turns: i
     raise error
 
 
-def _continued(paused: CompletionResponse | None, response: CompletionResponse) -> CompletionResponse:
+def continued(paused: CompletionResponse | None, response: CompletionResponse) -> CompletionResponse:
     """A paused answer and what continues it, as the one answer they are."""
     if paused is None:
         return response

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 import uuid
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 from lazybridge.arrived import Arrived
-from lazybridge.budget import Budget
+from lazybridge.broken import Broken
 from lazybridge.core.errors import (
     ConfigurationError,
     LazyBridgeError,
     ProviderError,
+    StreamTruncated,
     UnsupportedFeatureError,
     UnsupportedNativeToolError,
     from_exception,
@@ -24,18 +23,15 @@ from lazybridge.core.providers.adjusting import fitted
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.providers.costing import receipt_for
 from lazybridge.core.receipt import FREE, Receipt, unknown
-from lazybridge.core.retry import Deadline, RetryPolicy
 from lazybridge.core.types import Adjustment, CompletionRequest, CompletionResponse, StreamChunk, UsageStats
 from lazybridge.cover import Cover, cover
-from lazybridge.envelope import Attempt, total_receipt
-
-if TYPE_CHECKING:
-    from lazybridge.ledger import Ledger
+from lazybridge.envelope import Attempt, AttemptReason, total_receipt
+from lazybridge.patience import Limits, Patience
+from lazybridge.policy import Policy, ledger_of
+from lazybridge.succession import Succession
 
 _log = logging.getLogger("lazybridge")
 
-# A model that is gone or has no capacity may be replaced by its neighbour; a rate limit is the caller's own.
-_FALLBACK_KINDS = frozenset({"not_found", "overloaded"})
 # What the end of the time looks like from below: a cut connection is one, too.
 _ENDS_OF_TIME = frozenset({"timeout", "connection", "truncated"})
 # No answer, or a gateway's that gave up waiting for one: behind it the vendor may have worked, and charged.
@@ -44,25 +40,13 @@ MAY_HAVE_WORKED = (None, 504)
 NEVER_SENT = (ConfigurationError, UnsupportedFeatureError, UnsupportedNativeToolError)
 
 
-@dataclass(frozen=True)
-class Policy:
-    """How often a call may try, what it may cost, and who keeps the books; `name` is the agent's."""
-
-    retries: RetryPolicy
-    fallback: bool
-    max_turns: int
-    name: str | None = None
-    budget: Budget | None = None
-    ledger: Ledger | None = None
-
-
 class Run:
     """What one call carries through all its turns and attempts."""
 
-    def __init__(self, provider: BaseProvider, policy: Policy, *, timeout: float | None) -> None:
-        self.provider = provider
-        self.provider_name = provider.registered_name()
-        self.deadline = Deadline(timeout)
+    def __init__(self, provider: BaseProvider, policy: Policy, limits: Limits) -> None:
+        self._asked = Succession(provider, policy.fallback)
+        self.patience = Patience(limits)
+        self.deadline = self.patience.deadline
         self.run_id = uuid.uuid4().hex
         self.policy = policy
         self.ledger = ledger_of(policy)
@@ -73,27 +57,37 @@ class Run:
         self._cover: Cover | None = None
         self._adjusted: tuple[Adjustment, ...] = ()
         self._retries_done = 0
-        self._replacement: str | None = None
+        self._reason: AttemptReason = "turn"
+        self._broken = Broken(policy.on_break)
+
+    @property
+    def provider(self) -> BaseProvider:
+        """Who is asked."""
+        return self._asked.provider
+
+    @property
+    def provider_name(self) -> str:
+        """The name of who is asked."""
+        return self._asked.provider_name
 
     def begin(self, request: CompletionRequest) -> CompletionRequest:
         """The request of the next attempt, with the time that is left."""
-        self.deadline.check()
-        self.arrived, self._adjusted = Arrived.listening(), ()
+        timeout = self.patience.begin()
+        self.arrived = Arrived.listening()
+        request, self._adjusted = self._asked.request(self._broken.request(request))
         if not self.provider._adjusts_itself:
-            request, self._adjusted = fitted(self.provider, request)
-        model, timeout = self._replacement or request.model, self.deadline.left()
-        if (model, timeout) != (request.model, request.timeout):
-            request = replace(request, model=model, timeout=timeout)
+            request, adjusted = fitted(self.provider, request)
+            self._adjusted += adjusted
+        if timeout is not request.timeout:
+            request = replace(request, timeout=timeout)
         self._cover = cover(self.policy.budget, self.provider, request)
         if self._cover is not None:
             request = self._cover.request
             self._adjusted = (*self._adjusted, *self._cover.adjustments)
-        self.attempts.append(Attempt(self.provider_name, self._model(request), started=time.time()))
+        model = self.provider._resolve_model(request)
+        self.attempts.append(Attempt(self.provider_name, model, started=time.time(), reason=self._reason))
         self._request = request
         return request
-
-    def _model(self, request: CompletionRequest) -> str | None:
-        return self._replacement or self.provider._resolve_model(request)
 
     def succeeded(self, response: CompletionResponse) -> CompletionResponse:
         """Close the attempt with what it took."""
@@ -109,15 +103,18 @@ class Run:
         asked, attempt.model = attempt.model, response.model or attempt.model
         self._settle(attempt, asked)
         self.responses.append(response)
-        self._retries_done = 0
+        self._retries_done, self._reason = 0, "turn"
         return response
 
     def streamed(self) -> StreamChunk:
         """Close the attempt of a stream that ran to its end; its final chunk. Raises StreamTruncated without one."""
-        return self.succeeded(self.arrived.whole(self.provider_name)).final_chunk()
+        return self.succeeded(self._broken.joined(self.arrived.whole(self.provider_name))).final_chunk()
 
-    def failed(self, exc: BaseException, request: CompletionRequest, *, final: bool = False) -> float:
-        """Seconds to wait before the next attempt. Raises the neutral error where there is none, or where `final`."""
+    def failed(self, exc: BaseException, request: CompletionRequest, *, handed_out: bool = False) -> float:
+        """Seconds to wait before the next attempt. Raises the neutral error where there is none.
+
+        What was handed out of a stream cannot be taken back: then `on_break` decides.
+        """
         if isinstance(exc, NEVER_SENT):
             self.attempts.pop()
             self._request = None
@@ -129,38 +126,64 @@ class Run:
             self._broke_off(attempt, request, "the call broke off")
             self._settle(attempt)
             raise exc
-        model = self._model(request)
-        error = from_exception(
-            exc, provider=self.provider_name, model=model, secrets=credentials_of(self.provider, request.extra_headers)
-        )
-        attempt.status_code, attempt.error, attempt.request_id = error.status_code, error.kind, error.request_id
-        error.partial_text = error.partial_text or self.arrived.text
+        error = self._neutral(exc, attempt, request)
+        cause = exc if exc is not error else exc.__cause__
         if error.usage is not None:
             attempt.usage, attempt.receipt = error.usage, self._priced(attempt, error.usage)
         # A vendor that refuses what its model wrote has worked for it.
         elif (error.partial_text or error.status_code in MAY_HAVE_WORKED) and not error.never_sent:
             self._broke_off(attempt, request, f"the call broke off ({error.kind})")
         self._settle(attempt)
+        if not (handed_out and self.policy.on_break == "raise"):
+            wait = self._next(error, attempt, request)
+            if wait is not None:
+                return wait
+        error.partial_text = self._broken.text + error.partial_text
+        error.causes = tuple(self._asked.causes)
+        raise error from cause
+
+    def _neutral(self, exc: BaseException, attempt: Attempt, request: CompletionRequest) -> ProviderError:
+        """The error that it is, noted on its attempt; where a time limit was met, the one that says which."""
+        secrets = credentials_of(self.provider, request.extra_headers)
+        error = from_exception(exc, provider=self.provider_name, model=attempt.model, secrets=secrets)
+        attempt.status_code, attempt.error, attempt.request_id = error.status_code, error.kind, error.request_id
+        error.partial_text = error.partial_text or self.arrived.text
         asked = self.provider.is_retryable(exc)
         if asked is not None:
             error.retryable = asked
+        better: ProviderError | None = self.patience.late() if error.kind in _ENDS_OF_TIME else None
+        if better is None and error.kind == "connection" and self.arrived.begun:
+            better = StreamTruncated(f"the stream broke off: {error.message}", request_id=error.request_id)
+        if better is None:
+            return error
+        better.provider, better.model, better.partial_text = error.provider, error.model, error.partial_text
+        better.never_sent, better.usage = error.never_sent, error.usage
+        better.__cause__, attempt.error = exc, better.kind
+        return better
+
+    def _next(self, error: ProviderError, attempt: Attempt, request: CompletionRequest) -> float | None:
+        """Seconds to wait before the next attempt; None where there is none."""
         left = self.deadline.left()
-        if error.kind in _ENDS_OF_TIME and left is not None and left <= 0.01:
-            late = self.deadline.error()
-            late.provider, late.model, late.partial_text = error.provider, error.model, error.partial_text
-            raise late from exc
-        wait = None if final else self.policy.retries.delay(error, self._retries_done)
+        if left is not None and left <= 0.01:
+            return None
+        wait = self.policy.retries.delay(error, self._retries_done)
         if wait is not None and (left is None or wait < left):
             self._retries_done += 1
-            attempt.wait_s = wait
+            self._reason, attempt.wait_s = "retry", wait
             _log.info("retrying %s in %.2f s after %s", self.provider_name, wait, error.kind)
             return wait
-        if not final and self.policy.fallback and error.kind in _FALLBACK_KINDS and self._next_model(request):
-            _log.warning(
-                "%s: %s is %s, falling back to %s", self.provider_name, attempt.model, error.kind, self._replacement
-            )
-            return 0.0
-        raise error from (exc if exc is not error else exc.__cause__)
+        failed = f"{self.provider_name}/{attempt.model}"
+        if not self._asked.moved(error, request):
+            return None
+        self._retries_done, self._reason = 0, "fallback"
+        to = f"{self.provider_name}/{self._asked.model(request)}"
+        _log.warning("%s: %s, falling back to %s", failed, error.kind, to)
+        return 0.0
+
+    def resume(self, request: CompletionRequest) -> StreamChunk:
+        """The chunk that tells a stream's reader that what broke off is taken up again, and how."""
+        self._reason = self._broken.resumed(request, self.arrived)
+        return StreamChunk(resumed=self._reason)
 
     def abandon(self) -> None:
         """Close an attempt that nobody waits for any more: what it used is not known."""
@@ -177,15 +200,6 @@ class Run:
             error.partial_text = self.arrived.text
         error.attempts = tuple(self.attempts)
         error.receipt = total_receipt(self.attempts)
-
-    def _next_model(self, request: CompletionRequest) -> bool:
-        first = self.provider._resolve_model(request)
-        chain = [first, *self.provider._FALLBACKS.get(first, [])]
-        place = chain.index(self._replacement or first) + 1
-        if place >= len(chain):
-            return False
-        self._replacement, self._retries_done = chain[place], 0
-        return True
 
     def _close(self) -> Attempt:
         self._request = None
@@ -219,12 +233,3 @@ class Run:
 
     def _priced(self, attempt: Attempt, usage: UsageStats) -> Receipt:
         return receipt_for(self.provider, attempt.model or "", usage, attempt.started)
-
-
-def ledger_of(policy: Policy) -> Ledger | None:
-    """The ledger in use; its module, and SQLite, are imported only where there is one."""
-    if policy.ledger is None and not os.environ.get("LAZYBRIDGE_LEDGER"):
-        return None
-    from lazybridge.ledger import ledger_in_use
-
-    return ledger_in_use(policy.ledger)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
+from lazybridge.broken import OnBreak
 from lazybridge.budget import Budget
 from lazybridge.core.content import CacheHint, TextContent
 from lazybridge.core.errors import ConfigurationError
@@ -40,6 +41,8 @@ class Settings(TypedDict, total=False):
     extra_body: Mapping[str, Any] | None
     extra_headers: Mapping[str, str] | None
     timeout: float | None
+    ttft: float | None
+    idle: float | None
     strict: bool
 
 
@@ -61,7 +64,9 @@ class Options(Settings, total=False):
     strict_native_tools: bool | None
     max_retries: int
     max_turns: int
-    fallback: bool
+    fallback: bool | str | Iterable[Any]
+    fallback_on: Iterable[str] | None
+    on_break: OnBreak
     name: str | None
     budget: Budget | None
     ledger: Ledger | None

@@ -9,7 +9,7 @@ from typing import Any
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.cover import Held, spend
 from lazybridge.envelope import Attempt, Envelope, total_receipt
-from lazybridge.run import Policy, ledger_of
+from lazybridge.policy import Policy, ledger_of
 
 
 def enter(

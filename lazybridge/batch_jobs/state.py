@@ -20,7 +20,7 @@ from lazybridge.core.wire.endpoints.batches import Batches, CreateBatch
 from lazybridge.cover import Held
 from lazybridge.endpoint_run import EndpointRun
 from lazybridge.envelope import Attempt, Envelope, total_receipt
-from lazybridge.run import Policy
+from lazybridge.policy import Policy
 
 # Seconds between two looks: as the first, how it grows, and at most.
 _FIRST, _GROWTH, _LONGEST = 2.0, 1.5, 60.0

@@ -12,11 +12,13 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal, Self
 
+from lazybridge.core.chunks import Resumed as Resumed
+from lazybridge.core.chunks import StreamChunk as StreamChunk
+from lazybridge.core.chunks import field_named
 from lazybridge.core.content import (
     CacheHint,
     Citation,
     ContentBlock,
-    ImageContent,
     Media,
     TextContent,
     TokenLogprob,
@@ -214,6 +216,8 @@ class CompletionRequest:
     extra_body: Mapping[str, Any] | None = None
     extra_headers: Mapping[str, str] | None = field(default=None, repr=False)
     timeout: float | None = None
+    ttft: float | None = None
+    idle: float | None = None
     strict: bool = False
 
     def __post_init__(self) -> None:
@@ -233,7 +237,8 @@ class CompletionRequest:
             raise ValueError(f"unknown effort {self.effort!r}; use one of {', '.join(EFFORTS)}")
         if self.cache not in (None, True, False, "5m", "1h"):
             raise ValueError(f"unknown cache {self.cache!r}; use True, '5m' or '1h'")
-        for name, value in (("max_tokens", self.max_tokens), ("timeout", self.timeout)):
+        for name in ("max_tokens", "timeout", "ttft", "idle"):
+            value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ValueError(f"{name} must be above 0, got {value!r}")
         if self.logprobs is not None and self.logprobs < 0:
@@ -279,7 +284,7 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "logprobs": ((int,), "a whole number of alternatives"),
     "extra_body": ((Mapping,), "a dict"),
     "extra_headers": ((Mapping,), "a dict"),
-    "timeout": ((int, float), "a number of seconds"),
+    **dict.fromkeys(("timeout", "ttft", "idle"), ((int, float), "a number of seconds")),
 }
 
 
@@ -332,7 +337,7 @@ class CompletionResponse:
 
     def __getitem__(self, name: str) -> Any:
         """A field by its name."""
-        return _field(self, name)
+        return field_named(self, name)
 
     def to_message(self) -> Message:
         """This answer as the assistant's turn of the next request."""
@@ -351,46 +356,6 @@ class CompletionResponse:
         )
 
 
-@dataclass
-class StreamChunk:
-    """A piece of a streamed answer. The last one alone has `is_final`, `stop_reason`, `usage` and `tool_calls`.
-
-    `media` are images and audio that are now whole; each comes once. `preview` is an image that is not finished, where a
-    vendor was asked for such. `response` is set on the final chunk: the whole answer, as `complete` would have returned it.
-    """
-
-    delta: str = ""
-    thinking_delta: str = ""
-    tool_calls: list[ToolCall] = field(default_factory=list)
-    stop_reason: StopReason | None = None
-    usage: UsageStats | None = None
-    is_final: bool = False
-    model: str | None = None
-    media: tuple[Media, ...] = ()
-    preview: ImageContent | None = None
-    response: CompletionResponse | None = field(default=None, repr=False)
-
-    def __getitem__(self, name: str) -> Any:
-        """A field by its name."""
-        return _field(self, name)
-
-    @property
-    def receipt(self) -> Receipt | None:
-        """What the answer cost, on the final chunk."""
-        return self.response.receipt if self.response is not None else None
-
-    @property
-    def cost_usd(self) -> float | None:
-        """USD, on the final chunk; None where it is not exactly known."""
-        return self.response.cost_usd if self.response is not None else self.usage.cost_usd if self.usage else None
-
-
 # The names of these two elsewhere.
 ChatMessage = Message
 ModelResponse = CompletionResponse
-
-
-def _field(holder: Any, name: str) -> Any:
-    if name not in holder.__dataclass_fields__:
-        raise KeyError(f"{type(holder).__name__} has no {name!r}; it has {', '.join(holder.__dataclass_fields__)}")
-    return getattr(holder, name)

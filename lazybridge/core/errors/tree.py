@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from lazybridge.core.receipt import Receipt
 from lazybridge.core.usage import UsageStats
@@ -23,6 +23,7 @@ ErrorKind = Literal[
     "timeout",
     "truncated",
 ]
+ERROR_KINDS: frozenset[str] = frozenset(get_args(ErrorKind))
 
 
 class LazyBridgeError(Exception):

@@ -13,6 +13,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.request import getproxies
 
+from lazybridge.core.clock import TimeLeft
+from lazybridge.core.providers._sockets import heed_time
+
 if TYPE_CHECKING:
     import ssl
 
@@ -56,9 +59,17 @@ def http_timeout(library: str = "httpx2") -> Any:
     return import_module(library).Timeout(_TOTAL_SECONDS, connect=_CONNECT_SECONDS)
 
 
+def time_left(timeout: float | None) -> TimeLeft | None:
+    """What a request is given for its timeout; None leaves the SDK's own."""
+    return None if timeout is None else TimeLeft.of(timeout, _TOTAL_SECONDS)
+
+
 def http_client(library: str = "httpx2") -> Any:
-    """The HTTP client under a synchronous SDK client; `library` is the SDK's own, "httpx2" or "httpx"."""
-    return import_module(library).Client(**_settings(library))
+    """The HTTP client under a synchronous SDK client; `library` is the SDK's own, "httpx2" or "httpx".
+
+    Its connections end at the `TimeLeft` of a request.
+    """
+    return heed_time(import_module(library).Client(**_settings(library)))
 
 
 def async_http_client(aiohttp_client: Callable[..., Any] | None = None, library: str = "httpx2") -> Any:

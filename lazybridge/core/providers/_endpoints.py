@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any, ClassVar
 
 from lazybridge.core import catalogue
+from lazybridge.core.clock import TimeLeft
 from lazybridge.core.endpoints import EndpointRequest
 from lazybridge.core.endpoints.embeddings import EmbeddingRequest, Embeddings
 from lazybridge.core.endpoints.models import ModelList, ModelListRequest
@@ -21,8 +22,9 @@ from lazybridge.core.errors import (
     UnsupportedFeatureError,
     error_in_body,
 )
+from lazybridge.core.providers._clients import time_left
 from lazybridge.core.providers._connection import Connection
-from lazybridge.core.providers._reading import end_of, read_whole
+from lazybridge.core.providers._reading import read_whole
 from lazybridge.core.providers.adjusting import announce
 from lazybridge.core.providers.asking import Given
 from lazybridge.core.providers.costing import receipt_for
@@ -83,26 +85,28 @@ class Endpoints(Connection):
 
     def ask(self, name: str, request: EndpointRequest, kind: type[Given]) -> Given:
         """One call of the endpoint `name`; `kind` is what it gives."""
-        endpoint, model, call, at = self._prepared(name, request)
+        endpoint, model, call, timeout = self._prepared(name, request)
         began = time.time()
-        http = self._called(self._sync_client(), request, call, at, wait_for_body=False)
-        read_whole(http, at)
+        http = self._called(self._sync_client(), request, call, timeout, wait_for_body=False)
+        read_whole(http)
         return self._given(endpoint, model, request, call, http, began, kind)
 
     async def aask(self, name: str, request: EndpointRequest, kind: type[Given]) -> Given:
         """`ask`, on the running event loop."""
-        endpoint, model, call, at = self._prepared(name, request)
+        endpoint, model, call, timeout = self._prepared(name, request)
         began = time.time()
-        http = await self._called(await self._loop_clients.get(), request, call, at, wait_for_body=True)
+        http = await self._called(await self._loop_clients.get(), request, call, timeout, wait_for_body=True)
         return self._given(endpoint, model, request, call, http, began, kind)
 
-    def _prepared(self, name: str, request: EndpointRequest) -> tuple[Endpoint[Any, Any], str, HTTPCall, float | None]:
+    def _prepared(
+        self, name: str, request: EndpointRequest
+    ) -> tuple[Endpoint[Any, Any], str, HTTPCall, TimeLeft | None]:
         endpoint = self.endpoint_for(name)
         model = self._model_for(endpoint, request)
         row = catalogue.profile(self.vendor_name(), model)
         call = endpoint.call(request, row if row.id == model else replace(row, id=model))  # what was asked for is sent
         announce(call.adjustments, request.strict, self.name, model)
-        return endpoint, model, call, end_of(request.timeout)
+        return endpoint, model, call, time_left(request.timeout)
 
     def _model_for(self, endpoint: Endpoint[Any, Any], request: EndpointRequest) -> str:
         if isinstance(request, TokenCountRequest):
@@ -113,7 +117,7 @@ class Endpoints(Connection):
         return model or ""
 
     def _called(
-        self, client: Any, request: EndpointRequest, call: HTTPCall, at: float | None, *, wait_for_body: bool
+        self, client: Any, request: EndpointRequest, call: HTTPCall, timeout: float | None, *, wait_for_body: bool
     ) -> Any:
         """What the SDK's method of this HTTP verb returns: the raw answer, or what is awaited for it."""
         headers = {**(call.headers or {}), **(request.extra_headers or {})}
@@ -124,8 +128,8 @@ class Endpoints(Connection):
             arguments["files"] = list(call.files)
         if headers:
             options["headers"] = headers
-        if at is not None:
-            options["timeout"] = max(at - time.monotonic(), 0.001)
+        if timeout is not None:
+            options["timeout"] = timeout
         if call.method == "post":
             arguments["body"] = call.body
         if not wait_for_body and call.method != "delete":  # its answer is short, and the SDKs read it at once

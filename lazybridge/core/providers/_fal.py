@@ -13,6 +13,7 @@ from fal_client.client import QUEUE_URL_FORMAT, RUN_URL_FORMAT
 from lazybridge.core.closing import AsyncClosed
 from lazybridge.core.providers._fal_attempts import Answer, Place, Sent
 from lazybridge.core.providers._fal_once import AsyncOnce, Once, OneRequest, read_by_fal
+from lazybridge.core.providers._sockets import heed_time
 
 # https://api.fal.ai/v1/models/pricing, in recorded requests; fal-client has no call for it.
 API_URL = "https://api.fal.ai/"
@@ -31,7 +32,7 @@ class FalClient(_Client):
 
     def __init__(self, key: str, run_url: str | None, queue_url: str | None, api_url: str | None) -> None:
         super().__init__(key, run_url, queue_url, api_url)
-        self._http: Any = fal_client.SyncClient(key=key)._client
+        self._http: Any = heed_time(fal_client.SyncClient(key=key)._client)
 
     def _call(self, sent: Sent) -> tuple[fal_client.SyncClient, Once]:
         client, once = fal_client.SyncClient(key=self._key), Once(self._http, self._addresses, sent)

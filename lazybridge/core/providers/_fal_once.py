@@ -12,15 +12,17 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from math import inf
 from typing import Any
 
 import fal_client
 import httpx
 from fal_client.client import _raise_for_status
 
+from lazybridge.core.clock import TimeLeft
 from lazybridge.core.errors import ServerError
 from lazybridge.core.providers._fal_attempts import GaveUp, Sent
-from lazybridge.core.providers._reading import cut_off, read_whole, refuse_late
+from lazybridge.core.providers._reading import read_whole
 from lazybridge.core.wire.endpoints.fal import REQUEST_ID
 
 # fal-client's own for everything but `run`, which may take as long as it takes.
@@ -45,8 +47,7 @@ class OneRequest:
     def _options(self, options: dict[str, Any]) -> dict[str, Any]:
         limit = options.get("timeout", _SECONDS)
         if self._sent.at is not None:
-            left = max(self._sent.at - time.monotonic(), 0.001)
-            limit = left if limit is None else min(left, limit)
+            limit = TimeLeft.until(self._sent.at, inf if limit is None else limit)
         return {**options, "timeout": limit, "headers": {**(options.get("headers") or {}), **self._sent.headers}}
 
     def _checked(self, answer: httpx.Response) -> httpx.Response:
@@ -66,7 +67,7 @@ class Once(OneRequest):
         try:
             request = self._http.build_request(method, self._address(url), **self._options(options))
             answer = self._http.send(request, stream=True)
-            read_whole(answer, self._sent.at)
+            read_whole(answer)
             return self._checked(answer)
         except (httpx.HTTPError, fal_client.FalClientHTTPError) as exc:
             raise GaveUp from exc
@@ -75,14 +76,10 @@ class Once(OneRequest):
     def stream(self, method: str, url: str, **options: Any) -> Iterator[httpx.Response]:
         """fal-client itself does not look at the status of a stream."""
         try:
-            with (
-                self._http.stream(method, self._address(url), **self._options(options)) as answer,
-                cut_off(answer, self._sent.at) as late,
-            ):
+            with self._http.stream(method, self._address(url), **self._options(options)) as answer:
                 if answer.is_error:
                     answer.read()
                 yield self._checked(answer)
-                refuse_late(late)
         except (httpx.HTTPError, fal_client.FalClientHTTPError) as exc:
             raise GaveUp from exc
 

@@ -15,9 +15,10 @@ from lazybridge.core import catalogue, pricing
 from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.closing import AsyncClosed
 from lazybridge.core.errors import ServerError
+from lazybridge.core.providers._clients import time_left
 from lazybridge.core.providers._endpoints import parsed
 from lazybridge.core.providers._files import Files
-from lazybridge.core.providers._reading import adrain, cut_off, drain, end_of, read_whole
+from lazybridge.core.providers._reading import adrain, drain, read_whole
 from lazybridge.core.providers.adjusting import announce
 from lazybridge.core.providers.costing import receipt_for
 from lazybridge.core.types import CompletionRequest, CompletionResponse, RawAnswer, StreamChunk, UsageStats
@@ -46,28 +47,28 @@ class SDKProvider(Files):
 
     def complete(self, request: CompletionRequest) -> CompletionResponse:
         """One whole answer."""
-        at = end_of(request.timeout)
+        timeout = time_left(request.timeout)
         wire, call = self._translate(request, stream=False)
-        http = self._sync_client().post(wire.path, **self._arguments(request, call, at), stream=True)
-        read_whole(http, at)
+        http = self._sync_client().post(wire.path, **self._arguments(request, call, timeout), stream=True)
+        read_whole(http)
         return self._response(request, wire, call, http)
 
     async def acomplete(self, request: CompletionRequest) -> CompletionResponse:
         """`complete`, on the running event loop."""
-        at = end_of(request.timeout)
+        timeout = time_left(request.timeout)
         wire, call = self._translate(request, stream=False)
         client = await self._loop_clients.get()
-        http = await client.post(wire.path, **self._arguments(request, call, at))
+        http = await client.post(wire.path, **self._arguments(request, call, timeout))
         return self._response(request, wire, call, http)
 
     def stream(self, request: CompletionRequest) -> Generator[StreamChunk, None, None]:
         """The answer in pieces; closing the generator closes the connection."""
-        at = end_of(request.timeout)
+        timeout = time_left(request.timeout)
         wire, call = self._translate(request, stream=True)
         state, client = wire.accumulator(), self._sync_client()
         watch(state.counted)
-        arguments = self._arguments(request, call, at, self._stream_class(False))
-        with closing(client.post(wire.path, **arguments)) as events, cut_off(events.response, at):
+        arguments = self._arguments(request, call, timeout, self._stream_class(False))
+        with closing(client.post(wire.path, **arguments)) as events:
             for event in events:
                 chunk = state.feed(event)
                 if chunk is not None:
@@ -79,11 +80,11 @@ class SDKProvider(Files):
 
     async def astream(self, request: CompletionRequest) -> AsyncGenerator[StreamChunk, None]:
         """`stream`, on the running event loop."""
-        at = end_of(request.timeout)
+        timeout = time_left(request.timeout)
         wire, call = self._translate(request, stream=True)
         state, client = wire.accumulator(), await self._loop_clients.get()
         watch(state.counted)
-        arguments = self._arguments(request, call, at, self._stream_class(True))
+        arguments = self._arguments(request, call, timeout, self._stream_class(True))
         async with AsyncClosed(await client.post(wire.path, **arguments)) as events:
             async for event in events:
                 chunk = state.feed(event)
@@ -95,14 +96,14 @@ class SDKProvider(Files):
             await adrain(events.response, self.http_library)
 
     def _arguments(
-        self, request: CompletionRequest, call: SDKCall, at: float | None, stream_class: Any = None
+        self, request: CompletionRequest, call: SDKCall, timeout: float | None, stream_class: Any = None
     ) -> dict[str, Any]:
         """What `client.post` takes: the raw HTTP answer for a whole one, plain JSON events for a stream."""
         options: dict[str, Any] = {}
         if request.extra_headers:
             options["headers"] = dict(request.extra_headers)
-        if at is not None:
-            options["timeout"] = max(at - time.monotonic(), 0.001)
+        if timeout is not None:
+            options["timeout"] = timeout
         if stream_class is not None:
             return {
                 "body": call.body,

@@ -1,0 +1,38 @@
+"""A timeout that counts down while it is used."""
+
+from __future__ import annotations
+
+import time
+from math import inf
+from typing import Self
+
+
+class TimeLeft(float):
+    """Seconds as every SDK takes a timeout, and the moment (`time.monotonic`) that they stand for.
+
+    A number that an HTTP library hands to a socket begins anew with every byte; who knows this class asks `left()`
+    instead. `at` may be moved while an answer is read.
+    """
+
+    at: float
+
+    @classmethod
+    def until(cls, at: float | None, otherwise: float) -> Self:
+        """The time until a moment; as a plain number at most `otherwise`, which is also what None means."""
+        made = cls(min(max(0.001, inf if at is None else at - time.monotonic()), otherwise))
+        made.at = inf if at is None else at
+        return made
+
+    @classmethod
+    def of(cls, timeout: float | None, otherwise: float) -> Self:
+        """A timeout that may be one of these already, as it is, or one that begins now."""
+        if isinstance(timeout, cls):
+            return timeout
+        return cls.until(None if timeout is None else time.monotonic() + timeout, otherwise)
+
+    def left(self) -> float:
+        """Seconds left, below 0 once the moment has gone by; infinite where there is none."""
+        return self.at - time.monotonic()
+
+    def __reduce__(self) -> tuple[type[float], tuple[float]]:
+        return float, (float(self),)  # a moment of this process means nothing in another

@@ -1,0 +1,84 @@
+"""Sockets that heed a moment in time: the wall clock for synchronous requests.
+
+A socket's own timeout begins anew with every byte, so a server that drips headers or a body would never meet it.
+httpcore's pool takes a `network_backend`, but httpx and httpx2, which make the pool, hand none on; `heed_time` is the one
+place that reaches it through their attributes (httpx 0.28.1, httpx2 2.16.2, fal-client 1.0.3), and a test holds it to their shape. Where a
+pool has none, requests keep the library's own timeouts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Any
+
+from lazybridge.core.clock import TimeLeft
+
+_WRITTEN_AT_ONCE = 256 * 1024
+
+
+def heed_time(client: Any) -> Any:
+    """Make the connections of a synchronous httpx or httpx2 client end at the `TimeLeft` that a request was given."""
+    for transport in (client._transport, *client._mounts.values()):
+        if hasattr(transport, "_client"):  # fal-client's, which stands on a client of its own
+            heed_time(transport._client)
+        pool: Any = getattr(transport, "_pool", None)
+        if hasattr(pool, "_network_backend"):
+            library = import_module(type(pool).__module__.partition(".")[0])
+            pool._network_backend = _Backend(pool._network_backend, library)
+    return client
+
+
+class _Backend:
+    def __init__(self, inner: Any, library: Any) -> None:
+        self._inner, self._library = inner, library
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> _Stream:
+        seconds = _seconds(timeout, self._library.ConnectTimeout)
+        return _Stream(self._inner.connect_tcp(host, port, seconds, local_address, socket_options), self._library)
+
+    def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
+    ) -> _Stream:
+        seconds = _seconds(timeout, self._library.ConnectTimeout)
+        return _Stream(self._inner.connect_unix_socket(path, seconds, socket_options), self._library)
+
+    def sleep(self, seconds: float) -> None:
+        self._inner.sleep(seconds)
+
+
+class _Stream:
+    def __init__(self, inner: Any, library: Any) -> None:
+        self._inner, self._library = inner, library
+        self.close = inner.close
+        self.get_extra_info = inner.get_extra_info
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        read: bytes = self._inner.read(max_bytes, _seconds(timeout, self._library.ReadTimeout))
+        return read
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        for start in range(0, len(buffer), _WRITTEN_AT_ONCE):
+            part = buffer[start : start + _WRITTEN_AT_ONCE] if len(buffer) > _WRITTEN_AT_ONCE else buffer
+            self._inner.write(part, _seconds(timeout, self._library.WriteTimeout))
+
+    def start_tls(self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None) -> _Stream:
+        seconds = _seconds(timeout, self._library.ConnectTimeout)
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, seconds), self._library)
+
+
+def _seconds(timeout: float | None, late: type[Exception]) -> float | None:
+    if not isinstance(timeout, TimeLeft):
+        return timeout
+    left = timeout.left()
+    if left <= 0:
+        raise late("the time that the request was given is up")
+    # A moment may be moved further than the number that was handed out; an infinite one leaves the number.
+    return float(timeout) if left > 1e9 else left

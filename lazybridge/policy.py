@@ -1,0 +1,37 @@
+"""What holds for every call of an agent."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lazybridge.broken import OnBreak
+from lazybridge.budget import Budget
+from lazybridge.core.retry import RetryPolicy
+from lazybridge.succession import NOBODY, Fallback
+
+if TYPE_CHECKING:
+    from lazybridge.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How often a call may try, what it may cost, and who keeps the books; `name` is the agent's."""
+
+    retries: RetryPolicy
+    fallback: Fallback = NOBODY
+    max_turns: int = 0
+    name: str | None = None
+    budget: Budget | None = None
+    ledger: Ledger | None = None
+    on_break: OnBreak = "raise"
+
+
+def ledger_of(policy: Policy) -> Ledger | None:
+    """The ledger in use; its module, and SQLite, are imported only where there is one."""
+    if policy.ledger is None and not os.environ.get("LAZYBRIDGE_LEDGER"):
+        return None
+    from lazybridge.ledger import ledger_in_use
+
+    return ledger_in_use(policy.ledger)
