@@ -20,6 +20,7 @@ from lazybridge.core.errors import (
     from_exception,
 )
 from lazybridge.core.errors.secrets import credentials_of
+from lazybridge.core.providers import _tape
 from lazybridge.core.providers.adjusting import fitted
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.providers.costing import receipt_for
@@ -154,7 +155,7 @@ class Run:
             self._retries_done += 1
             attempt.wait_s = wait
             _log.info("retrying %s in %.2f s after %s", self.provider_name, wait, error.kind)
-            return wait
+            return _tape.pause(wait)
         if not final and self.policy.fallback and error.kind in _FALLBACK_KINDS and self._next_model(request):
             _log.warning(
                 "%s: %s is %s, falling back to %s", self.provider_name, attempt.model, error.kind, self._replacement
