@@ -33,12 +33,13 @@ def secrets_for(provider: object, headers: Mapping[str, str] | None) -> tuple[st
 
 
 def secrets_in(headers: Mapping[str, str]) -> tuple[str, ...]:
-    """The account names that an answer's headers give away, and its cookies."""
+    """The account ids that an answer's headers give away, and its cookies; an account's plain name is no secret, and may
+    stand in any answer."""
     found: list[str] = []
     for name, value in headers.items():
         if _ACCOUNT_HEADERS.fullmatch(name.lower()):
-            found += [value, *(part.partition("=")[2].strip() for part in value.split(";")[:1])]
-    return _long_enough(found)
+            found += [value, value.partition(";")[0].partition("=")[2]]
+    return _long_enough(text for text in found if len(text) >= 12 and any(map(str.isdigit, text)))
 
 
 def kept_headers(headers: Mapping[str, str], secrets: Iterable[str]) -> dict[str, str]:
