@@ -7,15 +7,17 @@ import json
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Literal, Self, get_args
 
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.providers import _tape
 from lazybridge.core.providers._endpoints import Endpoints
-from lazybridge.testing.tape import AsyncClient, Client, Entry
+from lazybridge.testing.pages import leave_out, likeness, lines, pretty, title
+from lazybridge.testing.takes import Entry
+from lazybridge.testing.tape import AsyncClient, Client
 
 Mode = Literal["none", "new", "all"]
 VERSION = 1
@@ -116,7 +118,7 @@ class Cassette:
         """The error for a stream that is read beyond what was recorded of it."""
         count = len(entry["answer"]["events"])
         return CassetteError(
-            f"{self.path}: {_title(entry)} was left after {count} events when it was recorded, and more are asked for now"
+            f"{self.path}: {title(entry)} was left after {count} events when it was recorded, and more are asked for now"
             f"\nread the stream as far as when it was recorded, or {_RECORD_IT.replace('=new', '=all')}"
         )
 
@@ -130,23 +132,23 @@ class Cassette:
         if self._ignore and isinstance(asked.get("body"), dict):
             asked["body"] = json.loads(json.dumps(asked["body"]))
             for name in self._ignore:
-                _leave_out(asked["body"], name.split("."))
+                leave_out(asked["body"], name.split("."))
         return asked
 
     def _missing(self, asked: Entry, times: int) -> CassetteError:
         if times:
             return CassetteError(
-                f"{self.path}: {_title(asked)} was recorded {times} time{'s' if times > 1 else ''} and is made once more"
+                f"{self.path}: {title(asked)} was recorded {times} time{'s' if times > 1 else ''} and is made once more"
                 f"\n{_RECORD_IT}"
             )
         if not self._recorded:
-            return CassetteError(f"{self.path} has no calls, and {_title(asked)} is made\n{_RECORD_IT}")
-        mine = _lines(self._asked(asked))
+            return CassetteError(f"{self.path} has no calls, and {title(asked)} is made\n{_RECORD_IT}")
+        mine = lines(self._asked(asked))
         candidates = [entry for place, entry in enumerate(self._recorded) if place not in self._used] or self._recorded
-        near = max(candidates, key=lambda entry: _likeness(_lines(self._asked(entry)), mine))
-        diff = difflib.unified_diff(_lines(self._asked(near)), mine, "recorded", "asked", lineterm="")
+        near = max(candidates, key=lambda entry: likeness(lines(self._asked(entry)), mine))
+        diff = difflib.unified_diff(lines(self._asked(near)), mine, "recorded", "asked", lineterm="")
         return CassetteError(
-            f"{self.path} has no call like this one, {_title(asked)}; the nearest differs:\n"
+            f"{self.path} has no call like this one, {title(asked)}; the nearest differs:\n"
             + "\n".join(diff)
             + f"\n{_RECORD_IT}; or leave fields out of the comparison: ignore=[...]"
         )
@@ -154,7 +156,7 @@ class Cassette:
     def _check_used(self) -> None:
         left = [entry for place, entry in enumerate(self._recorded) if place not in self._used]
         if left:
-            shown = "\n".join(f"  {_title(entry)}" for entry in left)
+            shown = "\n".join(f"  {title(entry)}" for entry in left)
             raise CassetteError(
                 f"{self.path}: {len(left)} of {len(self._recorded)} recorded calls were not made:\n{shown}\n"
                 "record it anew (mode all), or say allow_unused=True"
@@ -182,7 +184,7 @@ class Cassette:
 
     def _write(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        text = "\n".join(_pretty({"lazybridge_cassette": VERSION, "calls": self.calls})) + "\n"
+        text = "\n".join(pretty({"lazybridge_cassette": VERSION, "calls": self.calls})) + "\n"
         handle, scratch = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -206,48 +208,3 @@ def replay(path: str | os.PathLike[str], *, ignore: Iterable[str] = (), allow_un
     differs from the nearest one, and at the end for calls that were not made, unless `allow_unused`.
     """
     return Cassette(path, "none", ignore=ignore, allow_unused=allow_unused)
-
-
-def _title(entry: Entry) -> str:
-    body = entry.get("body")
-    model = f" ({body['model']})" if isinstance(body, dict) and isinstance(body.get("model"), str) else ""
-    stream = ", streamed" if entry.get("stream") else ""
-    return f"{entry['provider']} {entry['method'].upper()} {entry['path']}{model}{stream}"
-
-
-def _leave_out(value: Any, names: list[str]) -> None:
-    """Remove a field; of every item where there is a list on the way."""
-    if isinstance(value, list):
-        for item in value:
-            _leave_out(item, names)
-    elif isinstance(value, dict):
-        if len(names) == 1:
-            value.pop(names[0], None)
-        else:
-            _leave_out(value.get(names[0]), names[1:])
-
-
-def _lines(asked: Entry) -> list[str]:
-    return json.dumps(asked, indent=2, sort_keys=True, ensure_ascii=False).splitlines()
-
-
-def _likeness(one: list[str], other: list[str]) -> float:
-    return difflib.SequenceMatcher(None, one, other, autojunk=False).ratio()
-
-
-def _pretty(value: Any, head: str = "", indent: str = "", tail: str = "") -> Iterator[str]:
-    """JSON in lines, one for each scalar and for each event of a stream: what git shows well."""
-    if not isinstance(value, (dict, list)) or not value:
-        yield f"{indent}{head}{json.dumps(value, ensure_ascii=False)}{tail}"
-        return
-    brackets = "{}" if isinstance(value, dict) else "[]"
-    yield f"{indent}{head}{brackets[0]}"
-    pairs = list(value.items()) if isinstance(value, dict) else [(None, item) for item in value]
-    for place, (name, item) in enumerate(pairs):
-        comma = "," if place < len(pairs) - 1 else ""
-        label = "" if name is None else f"{json.dumps(name, ensure_ascii=False)}: "
-        if head == '"events": ':
-            yield f"{indent}  {json.dumps(item, ensure_ascii=False)}{comma}"
-        else:
-            yield from _pretty(item, label, f"{indent}  ", comma)
-    yield f"{indent}{brackets[1]}{tail}"
