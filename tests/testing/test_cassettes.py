@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
-from lazybridge import Agent, embed
+from lazybridge import Agent, batch, embed
 from lazybridge.core.errors import LazyBridgeError, UnsupportedFeatureError
 from lazybridge.core.providers import _tape
 from lazybridge.testing import CassetteError, record, replay
 from tests.conftest import COMPATIBLE, KINDS, Kind
+from tests.contract.test_clouds import CLOUDS
+from tests.fake_clouds import ACCESS_KEY, SECRET_KEY, CloudVendor
 from tests.fake_vendor import FakeVendor, Fault
 from tests.testing.facts import chunk_facts, facts
 
@@ -203,3 +205,48 @@ def test_what_cannot_be_recorded_says_so(tape: Path) -> None:
         pytest.raises(UnsupportedFeatureError, match="fal-client"),
     ):
         provider.run("fal-ai/flux/dev", {"prompt": "x"})
+
+
+def test_a_batch_replays_without_waiting(vendor: FakeVendor, tape: Path) -> None:
+    def answers(url: str, **key: Any) -> list[Any]:
+        job = batch(["one", "two"], model="claude-haiku-4-5", base_url=url, **key)
+        return [(answer.text(), answer.metadata.receipt) for answer in job.wait().results()]
+
+    with record(tape):
+        recorded = answers(vendor.url, api_key="test-key-0123456789")
+    vendor.close()
+    with replay(tape):
+        assert answers(GONE) == recorded
+    assert len(recorded) == 2
+
+
+def test_a_file_replays(vendor: FakeVendor, tape: Path) -> None:
+    kind = KINDS["messages"]
+    with record(tape), kind.build(vendor.url) as provider:  # type: ignore[attr-defined]
+        recorded = provider.upload(b"%PDF-1.7 canary bytes", name="report.pdf")
+        provider.delete_file(recorded.id)
+    assert "canary bytes" not in tape.read_text()
+    with replay(tape):
+        provider = keyless(kind).engine.provider
+        assert vars(provider.upload(b"%PDF-1.7 canary bytes", name="report.pdf")) == vars(recorded)  # type: ignore[attr-defined]
+        provider.delete_file(recorded.id)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", CLOUDS)
+def test_clouds_replay_without_their_credentials(name: str, tape: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud = CLOUDS[name]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+    vendor = CloudVendor()
+    with record(tape):
+        recorded = asyncio.run(in_all_modes(cloud.agent(vendor.url)))
+    vendor.close()
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    secrets = ("api_key", "access_token")
+    options = {option: value for option, value in cloud.options.items() if option not in secrets}
+    with replay(tape):
+        agent = Agent(cloud.model, provider=cloud.provider, base_url=cloud.url(GONE), **options)
+        assert asyncio.run(in_all_modes(agent)) == recorded
+    for secret in (ACCESS_KEY, SECRET_KEY, "bedrock-api-key", "ya29.token"):
+        assert secret not in tape.read_text()
