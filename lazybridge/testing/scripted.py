@@ -12,7 +12,7 @@ from typing import Any, Self
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.providers.costing import computes
 from lazybridge.core.receipt import FREE, stated
-from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk, UsageStats
+from lazybridge.core.types import CompletionRequest, CompletionResponse, NativeTool, StreamChunk, UsageStats
 from lazybridge.testing.asked import check_fields, check_texts, shown_request
 from lazybridge.testing.script import ScriptError, Turn, turn
 
@@ -32,7 +32,7 @@ class ScriptedProvider(BaseProvider):
 
     name = "scripted"
     default_model = "scripted"
-    _adjusts_itself = True  # what is asked arrives as it is
+    supported_native_tools = frozenset(NativeTool)  # with the two below: what is asked arrives as it is
 
     def __init__(
         self,
@@ -52,6 +52,16 @@ class ScriptedProvider(BaseProvider):
         self._rest: Iterator[Any] = iter(() if callable(script) else self._planned or script)
         self._free = cost_usd == 0
         self._lock = threading.Lock()
+
+    @classmethod
+    def supports_vision(cls, model: str | None = None) -> bool:
+        """True."""
+        return True
+
+    @classmethod
+    def supports_audio(cls, model: str | None = None) -> bool:
+        """True."""
+        return True
 
     # --- the four methods -------------------------------------------------------------------------------------------
 

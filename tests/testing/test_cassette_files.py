@@ -8,11 +8,12 @@ import json
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from lazybridge import Agent
+from lazybridge import Agent, register_price
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.testing import Cassette, CassetteError, record, replay
 from tests.conftest import KINDS, Kind
@@ -235,22 +236,16 @@ def test_threads_record_and_replay(vendor: FakeVendor, tape: Path) -> None:
 
 
 def test_prices_are_those_of_the_day_of_the_recording(vendor: FakeVendor, tape: Path) -> None:
-    """DeepSeek's prices changed: the catalogue has dated rows, and a recording is priced by its own date."""
-    from lazybridge.core.catalogue import profile
-
+    register_price("claude-haiku-4-5", provider="anthropic", input=1, output=0)
+    register_price("claude-haiku-4-5", provider="anthropic", input=2, output=0, since=date(2030, 1, 1))
     kind = KINDS["messages"]
-    asked(tape, kind, vendor.url, "one")
-    dated = tape.read_text().replace(json.loads(tape.read_text())["calls"][0]["asked_at"], "2031-01-02T03:04:05Z")
-    tape.write_text(dated)
-    assert profile("anthropic", kind.model).prices
-    seen = []
-    import lazybridge.core.providers._sdk as sdk
-
-    original = sdk.receipt_for
-    try:
-        sdk.receipt_for = lambda *given: (seen.append(given[3]), original(*given))[1]
+    with record(tape), kind.agent(vendor.url) as agent:
+        now = agent("one").metadata.cost_usd
+    assert now
+    text = tape.read_text()
+    asked_at = json.loads(text)["calls"][0]["asked_at"]
+    for day, factor in ((asked_at, 1), ("2031-01-02T03:04:05Z", 2)):
+        tape.write_text(text.replace(asked_at, day))
         with replay(tape):
-            keyless(kind)("one")
-    finally:
-        sdk.receipt_for = original
-    assert seen == [1925089445.0]
+            agent = keyless(kind)
+            assert agent("one").metadata.cost_usd == pytest.approx(now * factor)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import repeat
 from typing import Any
 
@@ -14,14 +15,18 @@ from pydantic import BaseModel
 
 from lazybridge import (
     Agent,
+    Budget,
+    BudgetExceeded,
     CompletionRequest,
     CompletionResponse,
     Envelope,
+    ImageContent,
     Message,
     StreamChunk,
     StreamTruncated,
     ToolCall,
     UsageStats,
+    register_price,
 )
 from lazybridge.core.content import Citation
 from lazybridge.core.errors import ProviderTimeoutError, RateLimitError, ServerError
@@ -234,6 +239,24 @@ def test_a_script_is_a_list(script: Any) -> None:
 def test_what_is_no_answer_is_loud() -> None:
     with pytest.raises(ScriptError, match="3 is no answer"):
         Agent(ScriptedProvider([3]))("x")
+
+
+def test_what_is_asked_arrives_as_it_is() -> None:
+    provider = ScriptedProvider(["a cat"])
+    envelope = Agent(provider, native_tools=["web_search"])("x", attachments=[b"\x89PNG\r\n\x1a\n" + bytes(32)])
+    assert envelope.metadata.adjustments == ()
+    assert type(provider.requests[0].messages[0].blocks[1]) is ImageContent
+    provider.assert_asked(native_tools=["web_search"])
+
+
+def test_budgets_know_what_a_script_costs() -> None:
+    register_price("scripted", provider="scripted", input=1, output=5)
+    budget = Budget(usd="0.0002")  # one call could cost 0.00019
+    agent = Agent(ScriptedProvider(["one two"] * 3, cost_usd=None), budget=budget, max_tokens=10)
+    assert agent("x").metadata.cost_usd == 0.000011
+    assert budget.spent == Decimal("0.000011")
+    assert isinstance(agent("x").error, BudgetExceeded)
+    assert Agent(ScriptedProvider(["hi"]), budget=Budget(usd="0.01"))("x").ok  # free
 
 
 def test_threads_share_a_script() -> None:
