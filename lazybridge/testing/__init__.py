@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from lazybridge.testing.script import Stream as Stream
     from lazybridge.testing.scripted import ScriptedProvider as ScriptedProvider
 
+__all__ = ["Cassette", "CassetteError", "Later", "ScriptError", "ScriptedProvider", "Stream", "record", "replay"]
+
 _HOME_OF = {
     **dict.fromkeys(("Cassette", "CassetteError", "record", "replay"), "cassette"),
     **dict.fromkeys(("Later", "ScriptError", "Stream"), "script"),
     "ScriptedProvider": "scripted",
 }
-__all__ = sorted(_HOME_OF)
 
 
 def __getattr__(name: str) -> Any:

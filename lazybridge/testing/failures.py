@@ -17,7 +17,7 @@ _RESPONSE, _REQUEST, _HEADERS = "$response", "$request", "$headers"
 def written(exc: BaseException, secrets: tuple[str, ...]) -> dict[str, Any]:
     """An exception as JSON: its classes, its texts, the answer that it holds, and what caused it."""
     answer = next((value for value in vars(exc).values() if hasattr(value, "status_code")), None)
-    found: dict[str, Any] = {"kinds": [f"{cls.__module__}.{cls.__qualname__}" for cls in type(exc).__mro__[:-3]]}
+    found: dict[str, Any] = {"kinds": [f"{cls.__module__}.{cls.__qualname__}" for cls in type(exc).__mro__[:-2]]}
     if answer is not None:
         secrets = (*secrets, *secrets_in(answer.headers))
         body = body_of(answer.content, secrets) if answer.content else {}

@@ -72,7 +72,7 @@ def turn(said: Any, request: CompletionRequest, model: str, usage: UsageStats | 
 
 def _response(said: Any) -> CompletionResponse:
     if isinstance(said, CompletionResponse):
-        return replace(said)
+        return replace(said, usage=replace(said.usage), tool_calls=[*said.tool_calls])
     if isinstance(said, str):
         return CompletionResponse(said)
     if isinstance(said, ToolCall):
@@ -138,11 +138,11 @@ def _streamed(stream: Stream, request: CompletionRequest, model: str, usage: Usa
         whole.tool_calls += chunk.tool_calls
         whole.media += chunk.media
         whole.stop_reason = chunk.stop_reason or whole.stop_reason
-        whole.usage = chunk.usage or whole.usage
+        whole.usage = replace(chunk.usage) if chunk.usage is not None else whole.usage
         whole.model = chunk.model or whole.model
         shown = replace(chunk, tool_calls=[], stop_reason=None, usage=None, is_final=False, model=chunk.model or model)
         if chunk.is_final and chunk.response is not None:
-            whole = replace(chunk.response)
+            whole = _response(chunk.response)
         if shown.delta or shown.thinking_delta or shown.media or shown.preview:
             chunks.append(replace(shown, response=None))
     if stream.error is not None:

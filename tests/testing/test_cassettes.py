@@ -15,6 +15,7 @@ from lazybridge import Agent, batch, embed
 from lazybridge.core.errors import LazyBridgeError, UnsupportedFeatureError
 from lazybridge.core.providers import _tape
 from lazybridge.testing import CassetteError, record, replay
+from lazybridge.testing.failures import rebuilt, written
 from tests.conftest import COMPATIBLE, KINDS, Kind
 from tests.contract.test_clouds import CLOUDS
 from tests.fake_clouds import ACCESS_KEY, SECRET_KEY, CloudVendor
@@ -157,6 +158,24 @@ def test_a_stream_that_was_left_replays_as_far(kind: Kind, vendor: FakeVendor, t
         assert some(keyless(kind)) == recorded
     with replay(tape), pytest.raises(CassetteError, match="was left after"):
         list(keyless(kind).stream("one"))
+
+
+@pytest.mark.parametrize("raised", [Exception("plain"), OSError(113, "no route"), KeyError("x")])
+def test_whatever_an_sdk_raises_comes_back(raised: Exception) -> None:
+    """Also what only a live object could tell, and classes that are not installed."""
+    back = rebuilt(json.loads(json.dumps(written(raised, ()))), "httpx2", "/v1/x")
+    assert type(back) is type(raised)
+
+    class Odd(RuntimeError):
+        def __init__(self) -> None:
+            super().__init__("odd")
+            self.host = object()
+
+    gone = written(Odd(), ())
+    gone["kinds"][0] = "some_sdk.errors.Odd"
+    back = rebuilt(json.loads(json.dumps(gone)), "httpx2", "/v1/x")
+    assert (type(back).__module__, type(back).__name__, str(back)) == ("some_sdk.errors", "Odd", "odd")
+    assert [cls.__name__ for cls in type(back).__mro__][:3] == ["Odd", "RuntimeError", "Exception"]
 
 
 def test_tools_take_several_calls(kind: Kind, vendor: FakeVendor, tape: Path) -> None:

@@ -259,6 +259,20 @@ def test_budgets_know_what_a_script_costs() -> None:
     assert Agent(ScriptedProvider(["hi"]), budget=Budget(usd="0.01"))("x").ok  # free
 
 
+def test_a_line_may_stand_in_several_scripts() -> None:
+    answer = CompletionResponse("hi", usage=UsageStats(1, 2))
+    for cost in (0.5, 0.25):
+        assert Agent(ScriptedProvider([answer], cost_usd=cost))("x").metadata.cost_usd == cost
+    assert answer == CompletionResponse("hi", usage=UsageStats(1, 2))
+
+
+def test_any_exception_will_do() -> None:
+    for error in (Exception("odd"), ConnectionResetError("gone")):
+        envelope = Agent(ScriptedProvider([error, "hi"]), max_retries=0)("x")
+        assert envelope.error is not None
+        assert envelope.error.__cause__ is error
+
+
 def test_threads_share_a_script() -> None:
     from concurrent.futures import ThreadPoolExecutor
 
