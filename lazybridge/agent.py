@@ -13,6 +13,7 @@ from lazybridge.core.closing import Closing
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.errors.secrets import Secret
 from lazybridge.core.providers.base import BaseProvider
+from lazybridge.core.showing import Shown
 from lazybridge.core.types import StreamChunk
 from lazybridge.engine import LLMEngine
 from lazybridge.envelope import Envelope
@@ -115,7 +116,7 @@ class Agent(Closing):
         )
 
 
-class AgentStream(Closing):
+class AgentStream(Shown, Closing):
     """Iterate once, either way; `envelope` is there when it has ended, also where it was closed early or failed.
 
     Leaving a `for` loop closes the connection; after an `async for` use `async with`, or `await stream.aclose()`.

@@ -17,6 +17,7 @@ from lazybridge.core.errors import (
     from_exception,
 )
 from lazybridge.core.errors.secrets import credentials_of
+from lazybridge.core.providers import _tape
 from lazybridge.core.providers.asking import AsksEndpoints
 from lazybridge.core.providers.costing import priced_profile
 from lazybridge.core.receipt import FREE, unknown
@@ -141,7 +142,7 @@ class EndpointRun:
             raise self._with_attempts(error) from (exc if exc is not error else exc.__cause__)
         self._retries_done += 1
         attempt.wait_s = wait
-        return wait
+        return _tape.pause(wait)
 
     def _may_repeat(self, error: ProviderError) -> bool:
         """Whether a second try does and costs nothing twice that it should not."""

@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 from lazybridge.core.content import Media
 from lazybridge.core.errors import LazyBridgeError
 from lazybridge.core.receipt import FREE, Receipt
+from lazybridge.core.showing import Shown
 from lazybridge.core.types import Adjustment, CompletionResponse, StopReason, ToolCall, UsageStats
 
 T = TypeVar("T")
@@ -76,7 +77,7 @@ class ErrorInfo:
 
 
 @dataclass(repr=False)
-class Envelope(Generic[T]):
+class Envelope(Shown, Generic[T]):
     """The result of a call, also of one that failed: then `ok` is False, `error` is the error, and `text()` and
     `payload` raise it."""
 

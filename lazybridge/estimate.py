@@ -10,6 +10,7 @@ from lazybridge.core.providers.adjusting import fitted
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.providers.costing import computes
 from lazybridge.core.receipt import plain
+from lazybridge.core.showing import Shown
 from lazybridge.core.types import CompletionRequest
 from lazybridge.weighing import Weighed, payload
 
@@ -17,7 +18,7 @@ __all__ = ["Estimate", "estimate", "payload"]
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Estimate(Shown):
     """What one request would cost in USD: at least, probably, and at most; None where that is not known.
 
     `low` takes all input from the vendor's cache and one token of output; `expected` has no cache; `high` has all input

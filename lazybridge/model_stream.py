@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from lazybridge.awaiting import call
 from lazybridge.core.closing import Closing
+from lazybridge.core.showing import Shown
 from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk
 from lazybridge.settings import Task
 
@@ -33,7 +34,7 @@ class Streams(Protocol):
     def _astream(self, asked: Asked) -> AsyncGenerator[StreamChunk, None]: ...
 
 
-class ModelStream(Closing):
+class ModelStream(Shown, Closing):
     """An answer on its way: iterate once, either way, or await it; the function that wants every chunk gets it each way.
     `response` is the whole answer once it has ended."""
 

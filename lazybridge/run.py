@@ -19,6 +19,7 @@ from lazybridge.core.errors import (
     from_exception,
 )
 from lazybridge.core.errors.secrets import credentials_of
+from lazybridge.core.providers import _tape
 from lazybridge.core.providers.adjusting import fitted
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.providers.costing import receipt_for
@@ -171,7 +172,7 @@ class Run:
             self._retries_done += 1
             self._reason, attempt.wait_s = "retry", wait
             _log.info("retrying %s in %.2f s after %s", self.provider_name, wait, error.kind)
-            return wait
+            return _tape.pause(wait)
         failed = f"{self.provider_name}/{attempt.model}"
         if not self._asked.moved(error, request):
             return None

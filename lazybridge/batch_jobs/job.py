@@ -10,6 +10,7 @@ from lazybridge.batch_jobs.state import BatchState, batches_of
 from lazybridge.batch_jobs.steps import adrive, canceling, drive, finding, reading
 from lazybridge.core.endpoints.batches import BatchJob, BatchRequest
 from lazybridge.core.errors import UnsupportedFeatureError
+from lazybridge.core.providers import _tape
 from lazybridge.core.providers._sdk import SDKProvider
 from lazybridge.endpoint_call import CallOptions, conceal, endpoint_run
 from lazybridge.endpoint_run import EndpointRun
@@ -71,7 +72,7 @@ class Batch(BatchState):
         Raises ProviderTimeoutError after `timeout` seconds; the batch itself goes on, and can be waited for again.
         """
         for pause, limit in self._pauses(timeout, every):
-            time.sleep(pause)
+            time.sleep(_tape.pause(pause))
             with self._running(limit) as run:
                 self._seen(drive(run, finding(self._request)))
         return self
@@ -79,7 +80,7 @@ class Batch(BatchState):
     async def await_(self, timeout: float | None = None, *, every: float | None = None) -> Self:
         """`wait`, on the running event loop."""
         for pause, limit in self._pauses(timeout, every):
-            await asyncio.sleep(pause)
+            await asyncio.sleep(_tape.pause(pause))
             with self._running(limit) as run:
                 self._seen(await adrive(run, finding(self._request)))
         return self

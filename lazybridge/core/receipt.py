@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from decimal import Context, Decimal, InvalidOperation
 from typing import Literal, NamedTuple
 
+from lazybridge.core.showing import Shown
+
 Status = Literal["exact", "lower_bound", "unknown"]
 # Sums of prices are exact whatever precision the caller's own decimal context has.
 MONEY = Context(prec=60)
@@ -28,7 +30,7 @@ class Line(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Shown):
     """What something cost: `lines` that add up exactly to `total`, in USD.
 
     `status` is "exact"; "lower_bound" where it cost this much or more; "unknown" where nothing is known to have a

@@ -28,6 +28,7 @@ from lazybridge.core.content import (
 from lazybridge.core.raw import LazyRaw
 from lazybridge.core.raw import RawAnswer as RawAnswer
 from lazybridge.core.receipt import Receipt
+from lazybridge.core.showing import Shown
 from lazybridge.core.usage import UsageStats as UsageStats
 
 StopReason = Literal[
@@ -300,7 +301,7 @@ class Adjustment:
 
 
 @dataclass
-class CompletionResponse:
+class CompletionResponse(Shown):
     """What a model answered. `model` is the model that served; `raw` is the SDK's own object.
 
     `last_text` is the last of several messages in one answer (commentary first, then the answer itself);

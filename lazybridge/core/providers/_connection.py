@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from lazybridge.core.closing import Closing
 from lazybridge.core.errors import ConfigurationError
+from lazybridge.core.providers import _tape
 from lazybridge.core.providers._clients import LoopClients, forget_after_fork, installed
 from lazybridge.core.providers.asking import AsksEndpoints
 
@@ -49,7 +50,7 @@ class Connection(Closing, AsksEndpoints):
             if value is not None and not isinstance(value, str) and not (callable(value) and self.calls_for_key):
                 raise ConfigurationError(f"{option} is a {type(value).__name__}\n{option} is a text")
         self.base_url = base_url
-        if not self._has_credentials():
+        if not (_tape.replaying() or self._has_credentials()):
             names = (self.key_variable, *self.other_key_variables)
             raise ConfigurationError(
                 f"{type(self).__name__} has no API key: {' and '.join(names)} {'are' if names[1:] else 'is'} not set\n"

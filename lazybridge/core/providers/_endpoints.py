@@ -22,6 +22,7 @@ from lazybridge.core.errors import (
     UnsupportedFeatureError,
     error_in_body,
 )
+from lazybridge.core.providers import _tape
 from lazybridge.core.providers._clients import time_left
 from lazybridge.core.providers._connection import Connection
 from lazybridge.core.providers._reading import read_whole
@@ -76,6 +77,14 @@ class Endpoints(Connection):
 
     # --- one call ---------------------------------------------------------------------------------------------------
 
+    def _asked_client(self) -> Any:
+        """What a synchronous call goes through: the SDK's client, or a recording."""
+        return self._sync_client() if _tape.current is None else _tape.current.client(self)
+
+    async def _aasked_client(self) -> Any:
+        """What a call on the running event loop goes through."""
+        return await self._loop_clients.get() if _tape.current is None else _tape.current.async_client(self)
+
     def endpoint_for(self, name: str) -> Endpoint[Any, Any]:
         """The vendor's endpoint of this name. Raises UnsupportedFeatureError, with those it has, where there is none."""
         if name not in self.endpoints:
@@ -87,7 +96,7 @@ class Endpoints(Connection):
         """One call of the endpoint `name`; `kind` is what it gives."""
         endpoint, model, call, timeout = self._prepared(name, request)
         began = time.time()
-        http = self._called(self._sync_client(), request, call, timeout, wait_for_body=False)
+        http = self._called(self._asked_client(), request, call, timeout, wait_for_body=False)
         read_whole(http)
         return self._given(endpoint, model, request, call, http, began, kind)
 
@@ -95,7 +104,7 @@ class Endpoints(Connection):
         """`ask`, on the running event loop."""
         endpoint, model, call, timeout = self._prepared(name, request)
         began = time.time()
-        http = await self._called(await self._loop_clients.get(), request, call, timeout, wait_for_body=True)
+        http = await self._called(await self._aasked_client(), request, call, timeout, wait_for_body=True)
         return self._given(endpoint, model, request, call, http, began, kind)
 
     def _prepared(
@@ -149,6 +158,7 @@ class Endpoints(Connection):
         response.request_id = http.headers.get(self.request_id_header) or response.request_id
         response.adjustments = (*call.adjustments, *response.adjustments)
         response.raw = raw
+        began = _tape.asked_at(http.headers, began)
         response.receipt = FREE if endpoint.free else receipt_for(self, response.model or model, response.usage, began)
         if response.receipt.status == "unknown" and endpoint.sold_by:
             response.receipt = response.receipt.at_least(f"prices by the {endpoint.sold_by} are not known here")

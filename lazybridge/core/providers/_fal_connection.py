@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lazybridge.core.errors import ConfigurationError
+from lazybridge.core.providers import _tape
 from lazybridge.core.providers._clients import LoopClients, installed
 from lazybridge.core.providers._connection import Connection
 from lazybridge.core.providers._fal_attempts import Asking, Place
@@ -62,6 +63,7 @@ class FalConnection(Connection):
             raise ConfigurationError('the package fal-client is not installed\npip install "lazybridge[fal]"')
 
     def _fal_client(self) -> FalClient:
+        _tape.refuse("what goes through fal-client")
         with self._client_lock:
             if self._sync_fal is None:
                 self._check_fal_client()
@@ -72,6 +74,7 @@ class FalConnection(Connection):
             return self._sync_fal
 
     async def _async_fal_client(self) -> AsyncFalClient:
+        _tape.refuse("what goes through fal-client")
         found: AsyncFalClient = await self._fal_loop_clients.get()
         return found
 

@@ -15,6 +15,7 @@ from lazybridge.core import catalogue, pricing
 from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.closing import AsyncClosed
 from lazybridge.core.errors import ServerError
+from lazybridge.core.providers import _tape
 from lazybridge.core.providers._clients import time_left
 from lazybridge.core.providers._endpoints import parsed
 from lazybridge.core.providers._files import Files
@@ -49,7 +50,7 @@ class SDKProvider(Files):
         """One whole answer."""
         timeout = time_left(request.timeout)
         wire, call = self._translate(request, stream=False)
-        http = self._sync_client().post(wire.path, **self._arguments(request, call, timeout), stream=True)
+        http = self._asked_client().post(wire.path, **self._arguments(request, call, timeout), stream=True)
         read_whole(http)
         return self._response(request, wire, call, http)
 
@@ -57,7 +58,7 @@ class SDKProvider(Files):
         """`complete`, on the running event loop."""
         timeout = time_left(request.timeout)
         wire, call = self._translate(request, stream=False)
-        client = await self._loop_clients.get()
+        client = await self._aasked_client()
         http = await client.post(wire.path, **self._arguments(request, call, timeout))
         return self._response(request, wire, call, http)
 
@@ -65,7 +66,7 @@ class SDKProvider(Files):
         """The answer in pieces; closing the generator closes the connection."""
         timeout = time_left(request.timeout)
         wire, call = self._translate(request, stream=True)
-        state, client = wire.accumulator(), self._sync_client()
+        state, client = wire.accumulator(), self._asked_client()
         watch(state.counted)
         arguments = self._arguments(request, call, timeout, self._stream_class(False))
         with closing(client.post(wire.path, **arguments)) as events:
@@ -82,7 +83,7 @@ class SDKProvider(Files):
         """`stream`, on the running event loop."""
         timeout = time_left(request.timeout)
         wire, call = self._translate(request, stream=True)
-        state, client = wire.accumulator(), await self._loop_clients.get()
+        state, client = wire.accumulator(), await self._aasked_client()
         watch(state.counted)
         arguments = self._arguments(request, call, timeout, self._stream_class(True))
         async with AsyncClosed(await client.post(wire.path, **arguments)) as events:
@@ -167,7 +168,7 @@ class SDKProvider(Files):
         response.request_id = headers.get(self.request_id_header) or response.request_id
         response.adjustments = call.adjustments
         model = response.model or self._resolve_model(request)
-        response.receipt = receipt_for(self, model, response.usage, call.began)
+        response.receipt = receipt_for(self, model, response.usage, _tape.asked_at(headers, call.began))
         response.usage.cost_usd = response.receipt.cost_usd
         return response
 
