@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import json
 import math
+import re
 import subprocess
 import sys
 import threading
@@ -514,7 +515,8 @@ def test_a_template_may_refuse_a_conversation(model_file):
         own.complete(short())
 
 
-def test_an_adapter_changes_what_llama_cpp_writes(model_file, tmp_path, answered):
+@pytest.mark.parametrize("backend", ["llamacpp", COMPILED])
+def test_an_adapter_changes_what_llama_cpp_writes(model_file, tmp_path, answered, backend):
     """The adapter is written by the gguf package; one of zeros changes nothing."""
     import gguf
     import numpy
@@ -535,10 +537,10 @@ def test_an_adapter_changes_what_llama_cpp_writes(model_file, tmp_path, answered
         writer.write_tensors_to_file()
         writer.close()
         options = LocalOptions(path=model_file, threads=1, context_tokens=64, lora=place, gpu_layers=0)
-        with LocalProvider(options=options) as own:
+        with LocalProvider(backend=backend, options=options) as own:
             return own.complete(ask(PROMPTS[1])).content
 
-    plain = answered("llamacpp", PROMPTS[1]).content
+    plain = answered(backend, PROMPTS[1]).content
     assert written_with(0.0) == plain
     assert written_with(0.3) != plain
     with pytest.raises(ConfigurationError, match="lora names no file"):
@@ -613,6 +615,32 @@ def test_unloading_gives_the_memory_back(model_file, backend, share):
     assert loaded - before > 50_000_000
     assert loaded - after > share * (loaded - before)
     assert math.isclose(told, loaded - before, rel_tol=0.35)
+
+
+FIRST = """
+import sys
+from lazybridge.core.providers.local import LocalOptions, LocalProvider, memory
+from lazybridge.core.types import CompletionRequest, Message
+own = LocalProvider(backend=sys.argv[2], options=LocalOptions(path=sys.argv[1], threads=1))
+before = memory.resident()
+own.complete(CompletionRequest((Message.user("Tell me a story."),), max_tokens=16))
+loaded = memory.resident()
+own.unload()
+print(before, loaded, memory.resident())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+@each_backend
+def test_the_memory_that_comes_back_is_what_the_page_says(model_file, backend):
+    """The share of what loading and use had added, in a process that had loaded nothing before; three quarters of it is
+    enough, for a short use adds less than the benchmark's."""
+    page = Path(__file__).parents[2].joinpath("docs/local.md").read_text()
+    told = int(re.findall(rf"^{backend} .* (\d+)% ", page, re.MULTILINE)[0]) / 100
+    command = [sys.executable, "-c", FIRST, str(model_file), backend]
+    ended = subprocess.run(command, capture_output=True, timeout=60, check=True)
+    before, loaded, after = map(int, ended.stdout.split())
+    assert loaded - after > 0.75 * told * (loaded - before)
 
 
 ENDING = """

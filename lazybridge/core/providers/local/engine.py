@@ -85,7 +85,7 @@ class Engine(Backend):
         use = object()
         with self._change:
             if self._stop.is_set():
-                raise ProviderConnectionError("the model is being unloaded", provider="local")
+                raise ProviderConnectionError("the model is being unloaded", provider="local", retryable=False)
             self._uses.add(use)
         try:
             yield

@@ -6,6 +6,7 @@ import codecs
 import importlib
 import json
 import os
+import re
 import secrets
 import threading
 from collections.abc import Callable
@@ -31,6 +32,8 @@ _SAMPLING = frozenset(
 )  # fmt: skip
 _TEMPERATURE = 0.8  # as llama.cpp's server
 _SEEDS = 2**32
+# Its rules write a character beyond U+FFFF as two escaped surrogates, which llama.cpp reads as two characters.
+_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u(d[89ab]..)\\u(d[c-f]..)")
 # While it loads a model, the package turns the process's stdout and stderr away; two at once would not turn them back.
 _loading = threading.Lock()
 
@@ -112,9 +115,10 @@ class LlamaCppPython(Engine):
         if form.get("type") != "json_schema":
             raise ValueError(f"the backend 'llama-cpp-python' has no response_format {form.get('type')!r}")
         try:
-            return self._library.LlamaGrammar.from_json_schema(json.dumps(form["json_schema"]["schema"]), verbose=False)
+            rules = self._library.llama_grammar.json_schema_to_gbnf(json.dumps(form["json_schema"]["schema"]))
         except (AssertionError, AttributeError, LookupError) as exc:
             raise ValueError(f"the schema cannot be read: {exc}") from exc
+        return self._library.LlamaGrammar.from_string(_PAIR.sub(_joined, rules), verbose=False)
 
     def _prompt(self, text: str) -> list[int]:
         """The tokens of a prompt, with the one that begins texts where the model wants it, and only once."""
@@ -161,3 +165,8 @@ class LlamaCppPython(Engine):
     def _shut(self) -> None:
         self._llama.close()
         self._llama = None
+
+
+def _joined(pair: re.Match[str]) -> str:
+    character = bytes.fromhex(pair[2] + pair[3]).decode("utf-16-be")
+    return f"{pair[1]}\\U{ord(character):08x}"
