@@ -595,6 +595,24 @@ def test_who_gives_a_stream_another_time_asks_alone(model: Model, vendor: FakeVe
     assert answer.content == TEXT
 
 
+def test_who_reads_along_with_one_who_is_interrupted_is_told() -> None:
+    """A stream of a user's own, in which Ctrl-C arrives: the first reader has it, the second no answer that looks whole."""
+
+    class Interrupted(Plain):
+        def stream(self, request: CompletionRequest) -> Any:
+            yield StreamChunk("begun")
+            raise KeyboardInterrupt
+
+    kept = Model(Interrupted(), max_retries=0).with_cache()
+    first, second = iter(kept.stream("hi")), iter(kept.stream("hi"))
+    assert next(first).delta == next(second).delta == "begun"
+    with pytest.raises(KeyboardInterrupt):
+        next(first)
+    with pytest.raises(StreamTruncated, match="interrupted while it was shared"):
+        next(second)
+    assert not kept.complete_sync("hi").cached
+
+
 @pytest.mark.parametrize("asynchronous", [True, False])
 def test_a_stream_that_is_left_at_its_last_chunk_is_kept(
     cached: Callable[..., Model], vendor: FakeVendor, asynchronous: bool

@@ -359,10 +359,21 @@ def test_llama_cpp_python_can_be_stopped_while_it_reads(providers):
 
 
 @pytest.mark.llama_cpp_python
-def test_half_a_character_is_held_back_until_it_is_whole(providers):
-    schema = OutputSchema({"type": "object", "properties": {"a": {"const": "日本🙂é"}}, "required": ["a"]})
-    chunks = list(providers("llama-cpp-python").stream(short(output_schema=schema, max_tokens=60)))
-    assert json.loads("".join(chunk.delta for chunk in chunks)) == {"a": "日本🙂é"}
+def test_constants_and_names_of_a_schema_may_hold_anything(providers):
+    """Half a character is held back until it is whole."""
+    name, text = 'ü"\\🙂', '日本🙂é"\\n\n'
+    schema = {"type": "object", "properties": {name: {"const": text}}, "required": [name]}
+    request = short(output_schema=OutputSchema(schema), max_tokens=80)
+    chunks = list(providers("llama-cpp-python").stream(request))
+    assert json.loads("".join(chunk.delta for chunk in chunks)) == {name: text}
+
+
+@pytest.mark.llama_cpp_python
+@pytest.mark.parametrize("wrong", [{"enum": []}, {"type": "string", "pattern": "^[z-a]$"}, {"$ref": "#/$defs/missing"}])
+def test_what_no_answer_can_fit_is_refused_and_does_not_end_the_process(providers, wrong):
+    schema = {"type": "object", "properties": {"a": wrong}, "required": ["a"]}
+    with pytest.raises(InvalidRequestError):
+        providers("llama-cpp-python").complete(short(output_schema=OutputSchema(schema)))
 
 
 @pytest.mark.llama_cpp_python

@@ -10,6 +10,7 @@ import re
 import secrets
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from lazybridge.core.errors import ContextLengthError
@@ -32,8 +33,7 @@ _SAMPLING = frozenset(
 )  # fmt: skip
 _TEMPERATURE = 0.8  # as llama.cpp's server
 _SEEDS = 2**32
-# Its rules write a character beyond U+FFFF as two escaped surrogates, which llama.cpp reads as two characters.
-_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u(d[89ab]..)\\u(d[c-f]..)")
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"}
 # While it loads a model, the package turns the process's stdout and stderr away; two at once would not turn them back.
 _loading = threading.Lock()
 
@@ -114,11 +114,19 @@ class LlamaCppPython(Engine):
             return None
         if form.get("type") != "json_schema":
             raise ValueError(f"the backend 'llama-cpp-python' has no response_format {form.get('type')!r}")
+        schema = json.loads(json.dumps(form["json_schema"]["schema"]))  # it is changed
+        writer = _rules(self._library.llama_grammar)
         try:
-            rules = self._library.llama_grammar.json_schema_to_gbnf(json.dumps(form["json_schema"]["schema"]))
+            writer.visit(writer.resolve_refs(schema, ""), "")
+            rules = writer.format_grammar()
         except (AssertionError, AttributeError, LookupError) as exc:
             raise ValueError(f"the schema cannot be read: {exc}") from exc
-        return self._library.LlamaGrammar.from_string(_PAIR.sub(_joined, rules), verbose=False)
+        # What llama.cpp cannot read either would end the process when it is used.
+        read = self._library.llama_sampler_init_grammar(self._words, rules.encode(), b"root")
+        if not read:
+            raise ValueError("the schema makes a grammar that llama.cpp cannot read")
+        self._library.llama_sampler_free(read)
+        return self._library.LlamaGrammar.from_string(rules, verbose=False)
 
     def _prompt(self, text: str) -> list[int]:
         """The tokens of a prompt, with the one that begins texts where the model wants it, and only once."""
@@ -167,6 +175,23 @@ class LlamaCppPython(Engine):
         self._llama = None
 
 
-def _joined(pair: re.Match[str]) -> str:
-    character = bytes.fromhex(pair[2] + pair[3]).decode("utf-16-be")
-    return f"{pair[1]}\\U{ord(character):08x}"
+def _rules(grammar: Any) -> Any:
+    """The package's own writer of rules, but for constants and names: it leaves their backslashes as they are, so that a
+    quote in one ends it, and a character beyond U+FFFF becomes two (llama-cpp-python 0.3.36, read 2026-11-22)."""
+
+    def literal(text: str) -> str:
+        with suppress(ValueError):  # a single character of it
+            text = json.dumps(json.loads(text), ensure_ascii=False)
+        return '"' + "".join(_ESCAPES.get(character, character) for character in text) + '"'
+
+    def pattern(text: str, name: str) -> Any:
+        try:
+            re.compile(text)
+        except re.error as exc:  # what nothing fits would end the process
+            raise ValueError(f"the schema's pattern {text!r} cannot be read: {exc}") from exc
+        return patterns(text, name)
+
+    writer = grammar.SchemaConverter(prop_order={}, allow_fetch=False, dotall=False, raw_pattern=False)
+    patterns = writer._visit_pattern
+    writer._format_literal, writer._visit_pattern = literal, pattern
+    return writer
