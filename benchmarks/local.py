@@ -1,6 +1,6 @@
 """The backends of the local provider on the built-in model, one thread, a process each.
 
-python benchmarks/local.py     (needs lazybridge[local,mistralrs,candle]; the memory is read from /proc, on Linux)
+python benchmarks/local.py     (needs lazybridge[local,mistralrs,candle]; llama-cpp-python where it is installed; the memory is read from /proc, on Linux)
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -15,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lazybridge.core.providers.local import LocalOptions, LocalProvider, memory
 from lazybridge.core.types import CompletionRequest, Message
 
-BACKENDS = ("llamacpp", "mistralrs", "candle")
+BACKENDS = ("llamacpp", "llama-cpp-python", "mistralrs", "candle")
 ROUNDS = 3
 STORY = "Tell me a long story about a dog and a cat who live in a house by the sea."
 
@@ -58,7 +59,7 @@ def measure(backend: str) -> None:
     provider.unload()
     after = megabytes()
     print(
-        f"{backend:10}{took:>9.2f}{before:>9}{loaded:>9}{after:>10}{(loaded - after) / (loaded - before):>10.0%}"
+        f"{backend:16}{took:>9.2f}{before:>9}{loaded:>9}{after:>10}{(loaded - after) / (loaded - before):>10.0%}"
         f"{estimate:>10.0f}{told:>9.0f}{max(reading):>11.0f}{max(writing):>11.0f}"
     )
 
@@ -68,10 +69,12 @@ def main() -> None:
         measure(sys.argv[1])
         return
     heads = ("load s", "MB before", "loaded", "unloaded", "returned", "estimate", "told", "tok/cpu-s", "tok/cpu-s")
-    print(f"{'':10}{'':>9}{'':>9}{'':>9}{'':>10}{'':>10}{'memory_bytes, MB':>19}{'reading':>11}{'writing':>11}")
+    print(f"{'':16}{'':>9}{'':>9}{'':>9}{'':>10}{'':>10}{'memory_bytes, MB':>19}{'reading':>11}{'writing':>11}")
     widths = (9, 10, 8, 10, 10, 10, 9, 11, 11)
-    print(f"{'':10}" + "".join(f"{head:>{width}}" for head, width in zip(heads, widths, strict=True)), flush=True)
+    print(f"{'':16}" + "".join(f"{head:>{width}}" for head, width in zip(heads, widths, strict=True)), flush=True)
     for backend in BACKENDS:
+        if backend == "llama-cpp-python" and find_spec("llama_cpp") is None:
+            continue
         subprocess.run([sys.executable, __file__, backend], check=True)
 
 

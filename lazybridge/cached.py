@@ -9,29 +9,31 @@ import os
 import pickle
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from contextlib import aclosing, closing, contextmanager
+from contextlib import aclosing, contextmanager
 from copy import copy
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Self
 
 from lazybridge.cache_stores import Disk, Memory
 from lazybridge.core import structured
-from lazybridge.core.errors import ConfigurationError, LazyBridgeError
+from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.receipt import FREE
 from lazybridge.core.retry import Deadline
 from lazybridge.core.types import CompletionResponse, StreamChunk, UsageStats
 from lazybridge.engine import LLMEngine
 from lazybridge.flight import Flight
-from lazybridge.model_stream import Asked, whole
+from lazybridge.model_stream import Asked
 from lazybridge.models import Model
+from lazybridge.shared_stream import AsyncSharedStream, SharedStream, SharedStreams, of_another
 
 
 class CachedModel(Model):
     """`model.with_cache(ttl_s=3600)`: the same request gets the same answer, which then costs nothing.
 
     Requests are the same where all that is sent is: messages, media, settings, tools, schema, model and address. Of equal
-    questions that are asked at once one is sent, and the others wait for it. Errors are not kept. An answer from the cache
+    questions that are asked at once one is sent, and the others wait for it; of equal streams with the same `timeout` (and on
+    the same event loop) one, and the others get its chunks. Errors are not kept. An answer from the cache
     has `cached=True`, no attempts and no `raw`; tools are not run again for it. In memory the one of `max_entries` that was
     used longest ago goes first; `path` is a folder for a SQLite file, which is to be trusted like code, for it is unpickled.
     Raises ConfigurationError where the packages of `lazybridge[cache]` are missing.
@@ -52,6 +54,7 @@ class CachedModel(Model):
         self.model = model
         self._store = Memory(ttl_s, max_entries) if path is None else Disk(ttl_s, path)
         self._flights: dict[str, Flight] = {}
+        self._streams = SharedStreams(self._store.get, lambda key, answer: self._store.put(key, _kept(answer)))
         self._lock = threading.Lock()
 
     @property
@@ -95,27 +98,40 @@ class CachedModel(Model):
                 return self._from_flight(flight, asked)
 
     def _stream(self, asked: Asked) -> Generator[StreamChunk, None, None]:
-        key, last = self._digest(asked), StreamChunk()
-        kept = self._store.get(key)
-        if kept is not None:
-            yield from _chunks(self._from_cache(kept, asked))
+        key, who = self._digest(asked), (self.model._patience(asked), None)
+        found, first = self._streams.join(key, who, lambda landed: SharedStream(self.model._stream(asked), landed))
+        if isinstance(found, bytes):
+            yield from _chunks(self._from_cache(found, asked))
             return
-        with closing(self.model._stream(asked)) as chunks:
-            for last in chunks:
-                yield last
-        self._keep(key, whole(last))
+        try:
+            for chunk in found.read(first):
+                yield chunk if first else self._read_along(chunk, asked)
+        finally:
+            if self._streams.leave(found):
+                found.close()
 
     async def _astream(self, asked: Asked) -> AsyncGenerator[StreamChunk, None]:
-        key, last = self._digest(asked), StreamChunk()
-        kept = self._store.get(key)
-        if kept is not None:
-            for chunk in _chunks(self._from_cache(kept, asked)):
+        key, who = self._digest(asked), (self.model._patience(asked), asyncio.get_running_loop())
+        found, first = self._streams.join(
+            key, who, lambda landed: AsyncSharedStream(self.model._astream(asked), landed)
+        )
+        if isinstance(found, bytes):
+            for chunk in _chunks(self._from_cache(found, asked)):
                 yield chunk
             return
-        async with aclosing(self.model._astream(asked)) as chunks:
-            async for last in chunks:
-                yield last
-        self._keep(key, whole(last))
+        try:
+            async with aclosing(found.read(first)) as chunks:
+                async for chunk in chunks:
+                    yield chunk if first else self._read_along(chunk, asked)
+        finally:
+            if self._streams.leave(found):
+                await found.aclose()
+
+    def _read_along(self, chunk: StreamChunk, asked: Asked) -> StreamChunk:
+        """A chunk of another call."""
+        if chunk.response is None:
+            return copy(chunk)
+        return self._from_cache(_kept(chunk.response), asked).final_chunk()
 
     def _flight(self, key: str, patience: float | None) -> tuple[Flight, bool]:
         """The answer that is kept or on its way; True where it is the caller's to fetch."""
@@ -146,21 +162,16 @@ class CachedModel(Model):
             with self._lock:
                 self._flights.pop(key, None)
 
-    def _keep(self, key: str, answer: CompletionResponse, flight: Flight | None = None) -> None:
-        kept = pickle.dumps(replace(answer, raw=None, parsed=None, attempts=(), receipt=None))
+    def _keep(self, key: str, answer: CompletionResponse, flight: Flight) -> None:
+        kept = _kept(answer)
         self._store.put(key, kept)
-        if flight is not None:
-            flight.set_result(kept)
+        flight.set_result(kept)
 
     def _from_flight(self, flight: Flight, asked: Asked) -> CompletionResponse:
         """The answer of another call. Raises its error, as one that sent nothing itself."""
         landed = flight.result()
-        if isinstance(landed, LazyBridgeError):
-            error = copy(landed)
-            error.attempts, error.receipt = (), FREE
-            raise error from landed.__cause__
         if isinstance(landed, Exception):
-            raise landed
+            raise of_another(landed)
         return self._from_cache(landed, asked)
 
     def _from_cache(self, kept: bytes, asked: Asked) -> CompletionResponse:
@@ -206,6 +217,10 @@ class CachedModel(Model):
 
     def __repr__(self) -> str:
         return f"CachedModel({self.model!r})"
+
+
+def _kept(answer: CompletionResponse) -> bytes:
+    return pickle.dumps(replace(answer, raw=None, parsed=None, attempts=(), receipt=None))
 
 
 def _chunks(answer: CompletionResponse) -> Generator[StreamChunk, None, None]:

@@ -65,8 +65,11 @@ class GeminiOptions(ProviderOptions):
 @dataclass(frozen=True, kw_only=True)
 class FalOptions(ProviderOptions):
     """fal's: `base_url` is the router of its language models, `run_url` and `queue_url` are what stands in for
-    `https://fal.run` and `https://queue.fal.run`."""
+    `https://fal.run` and `https://queue.fal.run`. `endpoint` is which of the router's two APIs is asked; the applications of
+    `enterprise`, and those of other endpoints, take one prompt and are refused here."""
 
+    endpoint: Literal["openai_chat", "openai_responses"] | None = None
+    enterprise: bool | None = None
     run_url: str | None = None
     queue_url: str | None = None
 

@@ -60,7 +60,7 @@ class Options(Settings, total=False):
     api: Literal["responses", "chat"]
     endpoint: str
     api_version: str
-    backend: Literal["llamacpp", "mistralrs", "candle"]
+    backend: Literal["llamacpp", "llama-cpp-python", "mistralrs", "candle"]
     strict_native_tools: bool | None
     max_retries: int
     max_turns: int

@@ -115,6 +115,12 @@ KINDS = {
 }
 # Other vendors through the same SDK: the contract suite alone asks them all.
 COMPATIBLE = {
+    "fal-responses": Kind(
+        "fal",
+        "openai/gpt-6-luna",
+        "/openrouter/router/openai/v1/responses",
+        {"endpoint": "openai_responses"},
+    ),
     "openrouter": Kind("openrouter", "openai/gpt-4.1-mini", "/v1/chat/completions", {}),
     "deepseek": Kind("deepseek", "deepseek-flash", "/v1/chat/completions", {}),
     "ollama": Kind("ollama", "llama3.2:3b", "/v1/chat/completions", {}),

@@ -464,6 +464,13 @@ def _fal(body: dict[str, Any], pieces: tuple[str, ...], call: dict[str, Any] | N
     return events
 
 
+def _fal_responses(body: dict[str, Any], pieces: tuple[str, ...], call: dict[str, Any] | None) -> Events:
+    """As openrouter-0384608cec48 has it: the cost among the usage."""
+    events = _responses(body, pieces, call)
+    events[-1]["usage"]["cost"] = 0.00042  # of the streamed answer, too, which is the same object
+    return events
+
+
 def _gemini(body: dict[str, Any], pieces: tuple[str, ...], call: dict[str, Any] | None) -> Events:
     usage = {
         "promptTokenCount": 20, "cachedContentTokenCount": 8, "candidatesTokenCount": 3, "thoughtsTokenCount": 2,
@@ -516,6 +523,7 @@ _WIRES = {
     "/openai/v1/chat/completions": _groq,
     "/mistral/v1/chat/completions": _mistral,
     "/openrouter/router/openai/v1/chat/completions": _fal,
+    "/openrouter/router/openai/v1/responses": _fal_responses,
     "generateContent": _gemini,
     "streamGenerateContent": _gemini,
 }

@@ -185,3 +185,14 @@ def test_the_tree_is_the_documented_one() -> None:
     kinds = {cls.kind for cls in ProviderError.__subclasses__()}
     assert len(kinds) == len(ProviderError.__subclasses__()) == 13
     assert issubclass(ConfigurationError, ValueError)
+
+
+def test_every_class_of_the_tree_is_a_name_of_the_package() -> None:
+    import lazybridge
+    from lazybridge.core import errors
+
+    classes = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, LazyBridgeError)]
+    assert len(classes) > 20
+    for one in classes:
+        assert getattr(lazybridge, one.__name__) is one
+        assert one.__name__ in lazybridge.__all__

@@ -20,6 +20,7 @@ HEAVY = (
     "google.genai",
     "fal_client",
     "xllamacpp",
+    "llama_cpp",
     "mistralrs",
     "candle",
     "tokenizers",

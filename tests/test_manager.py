@@ -20,6 +20,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+import lazybridge
 from lazybridge import (
     Agent,
     AnthropicProvider,
@@ -721,6 +722,47 @@ async def test_waiting_is_taken_off_the_calls_time() -> None:
     with pytest.raises(ProviderTimeoutError, match="'timed' got no turn within 0.1 s"):
         await mgr.complete("timed", CompletionRequest((Message.user("hi"),), timeout=0.1))
     assert await mgr.used_bytes() == 0
+
+
+@pytest.mark.parametrize(
+    "composed", [lambda model: model, lambda model: model.with_cache(), lambda model: model.with_retry(1)]
+)
+async def test_a_models_own_time_is_for_its_wait_too(model_file: Path, composed: Callable[[Model], Model]) -> None:
+    """The model that runs in this process, real, and kept waiting by another one."""
+    mgr = ModelManager(cpu_ram_gb=10)
+    await mgr.register("busy", Local(10))
+    hasty = composed(Model("local", options=lazybridge.ProviderOptions(timeout=0.2)))
+    await mgr.register("hasty", hasty)
+    async with mgr.stream("busy", "hi") as stream:
+        async for _ in stream:
+            break
+        with pytest.raises(ProviderTimeoutError, match="'hasty' got no turn within 0.2 s"):
+            await mgr.complete("hasty", "hi")
+        with pytest.raises(ProviderTimeoutError, match="'hasty' got no turn within 0.2 s"):
+            await mgr.stream("hasty", "hi")
+        with pytest.raises(ProviderTimeoutError, match="'hasty' got no turn within 0.2 s"):
+            await asyncio.to_thread(mgr.complete_sync, "hasty", "hi")
+        with pytest.raises(ProviderTimeoutError, match="'hasty' got no turn within 0.1 s"):
+            await mgr.complete("hasty", "hi", timeout=0.1)  # the call's comes first
+    assert not await mgr.is_loaded("hasty")
+
+
+async def test_what_the_wait_leaves_of_a_models_own_time_is_the_calls(model_file: Path) -> None:
+    options = lazybridge.LocalOptions(path=model_file, context_tokens=96, threads=1)
+    provider = lazybridge.core.providers.local.LocalProvider(options=options)
+    mgr, busy = ModelManager(cpu_ram_gb=10), Local(10)
+    await mgr.register("busy", busy)
+    await mgr.register("timed", Model(provider, timeout=30, max_tokens=1))
+    stream = mgr.stream("busy", "hi")
+    async for _ in stream:
+        break
+    asyncio.get_running_loop().call_later(0.3, lambda: asyncio.ensure_future(stream.aclose()))
+    seen: list[float | None] = []
+    real = provider.astream
+    provider.astream = lambda request: (seen.append(request.timeout), real(request))[1]  # type: ignore[method-assign, func-returns-value]
+    await mgr.complete("timed", "hi")
+    assert 20 < seen[0] < 29.8  # type: ignore[operator]
+    await mgr.aclose()
 
 
 async def test_a_failed_load_rolls_back_and_keeps_its_cause() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -29,7 +31,7 @@ from lazybridge import (
     StreamTruncated,
 )
 from lazybridge.core import registry
-from lazybridge.core.errors import ProviderTimeoutError
+from lazybridge.core.errors import ProviderTimeoutError, ServerError
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.factories import Factories
 from lazybridge.model_stream import Asked
@@ -446,6 +448,200 @@ def test_equal_questions_at_once_are_one_request(cached: Callable[..., Model], v
     assert [answer.content for answer in answers] == [TEXT] * 5
     assert sorted(answer.cached for answer in answers) == [False, True, True, True, True]
     assert len(vendor.requests) == 1
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+def test_equal_streams_at_once_are_one_request(
+    cached: Callable[..., Model], vendor: FakeVendor, asynchronous: bool
+) -> None:
+    """Who comes later gets what has arrived, and then the rest as it comes."""
+    model = cached()
+    vendor.fail(Fault(pause=0.05))
+    found = _streams(model, 5, asynchronous)
+    assert len(vendor.requests) == 1
+    assert ["".join(chunk.delta for chunk in chunks) for chunks in found] == [TEXT] * 5
+    for chunks in found:
+        assert len(chunks) > 2
+        assert [chunk.is_final for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+    answers = [chunks[-1].response for chunks in found]
+    assert sorted(answer.cached for answer in answers) == [False, True, True, True, True]
+    assert sorted(bool(answer.cost_usd) for answer in answers) == [False, False, False, False, True]
+    assert len({id(chunk) for chunks in found for chunk in chunks}) == sum(map(len, found))
+    assert model.complete_sync("hi").cached
+    assert len(vendor.requests) == 1
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+def test_one_failed_stream_is_an_error_for_each_and_is_not_kept(
+    model: Model, vendor: FakeVendor, asynchronous: bool
+) -> None:
+    kept = model.with_retry(0).with_cache()
+    vendor.fail(Fault(500, hang=0.3))
+    errors = _streams(kept, 3, asynchronous)
+    assert len(vendor.requests) == 1
+    assert {type(error) for error in errors} == {ServerError}
+    assert sum(len(error.attempts) for error in errors) == 1  # the request is one's
+    assert not kept.complete_sync("hi").cached
+
+
+def _streams(model: Model, count: int, asynchronous: bool) -> list[Any]:
+    """The chunks, or the error, of equal streams, each asked a little after the one before."""
+
+    async def achunks(number: int) -> Any:
+        await asyncio.sleep(number * 0.03)
+        return [chunk async for chunk in model.stream("hi")]
+
+    async def all_of_them() -> list[Any]:
+        async with model:
+            return await asyncio.gather(*map(achunks, range(count)), return_exceptions=True)
+
+    if asynchronous:
+        return asyncio.run(all_of_them())
+
+    def chunks(number: int) -> Any:
+        threading.Event().wait(number * 0.03)
+        try:
+            return list(model.stream("hi"))
+        except ProviderError as error:
+            return error
+
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(chunks, range(count)))
+
+
+def test_the_first_who_leaves_a_stream_takes_nothing_from_the_others(model: Model, vendor: FakeVendor) -> None:
+    kept = model.with_cache()
+    vendor.fail(Fault(pause=0.05))
+    first, second = iter(kept.stream("hi")), iter(kept.stream("hi"))
+    begun = next(first).delta
+    assert next(second).delta == begun
+    first.close()  # type: ignore[attr-defined]
+    assert begun + "".join(chunk.delta for chunk in second) == TEXT
+    assert len(vendor.requests) == 1
+    assert kept.complete_sync("hi").cached
+
+
+async def test_the_first_who_is_cancelled_takes_nothing_from_the_others(model: Model, vendor: FakeVendor) -> None:
+    kept = model.with_cache()
+    vendor.fail(Fault(pause=0.1))
+    async with kept:
+        first = asyncio.create_task(_text(kept))
+        await asyncio.sleep(0.2)
+        second = asyncio.create_task(_text(kept))
+        await asyncio.sleep(0.1)
+        first.cancel()
+        assert await second == TEXT
+        assert first.cancelled()
+    assert len(vendor.requests) == 1
+
+
+async def _text(model: Model) -> str:
+    return "".join([chunk.delta async for chunk in model.stream("hi")])
+
+
+def test_who_does_not_read_on_holds_nobody_up(model: Model, vendor: FakeVendor) -> None:
+    """One thread, or one task, has two of the same: the second is whole while the first rests."""
+    kept = model.with_cache()
+    vendor.fail(Fault(pause=0.05))
+    first = iter(kept.stream("hi"))
+    begun = next(first).delta
+    assert "".join(chunk.delta for chunk in kept.stream("hi")) == TEXT
+    assert begun + "".join(chunk.delta for chunk in first) == TEXT
+
+    async def two() -> None:
+        async with kept:
+            first = aiter(kept.stream("ho"))
+            begun = (await anext(first)).delta
+            assert "".join([chunk.delta async for chunk in kept.stream("ho")]) == TEXT
+            assert begun + "".join([chunk.delta async for chunk in first]) == TEXT
+
+    asyncio.run(asyncio.wait_for(two(), 20))
+    assert len(vendor.requests) == 2
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+def test_a_stream_that_all_leave_is_stopped_and_not_kept(model: Model, vendor: FakeVendor, asynchronous: bool) -> None:
+    kept = model.with_cache()
+    vendor.fail(Fault(pause=0.2))
+
+    async def two() -> None:
+        async with kept, kept.stream("hi") as one, kept.stream("hi") as two:
+            for stream in (one, two):
+                assert (await anext(aiter(stream))).delta
+
+    begun = time.monotonic()
+    if asynchronous:
+        asyncio.run(two())
+    else:
+        with kept.stream("hi") as one, kept.stream("hi") as other_one:
+            assert next(iter(one)).delta == next(iter(other_one)).delta
+    assert time.monotonic() - begun < 3
+    assert not kept.complete_sync("hi").cached
+    assert len(vendor.requests) == 2
+
+
+def test_who_gives_a_stream_another_time_asks_alone(model: Model, vendor: FakeVendor) -> None:
+    """A stream that is timed by its first reader would end too early for one who gave it more."""
+    kept = model.with_retry(0).with_cache()
+    vendor.fail(Fault(hang=1))
+
+    async def both() -> list[Any]:
+        async with kept:
+            streams = [kept.stream("hi", timeout=0.3), kept.stream("hi")]
+            return await asyncio.gather(*streams, return_exceptions=True)
+
+    error, answer = asyncio.run(both())
+    assert isinstance(error, ProviderTimeoutError)
+    assert answer.content == TEXT
+
+
+def test_who_reads_along_with_one_who_is_interrupted_is_told() -> None:
+    """A stream of a user's own, in which Ctrl-C arrives: the first reader has it, the second no answer that looks whole."""
+
+    class Interrupted(Plain):
+        def stream(self, request: CompletionRequest) -> Any:
+            yield StreamChunk("begun")
+            raise KeyboardInterrupt
+
+    kept = Model(Interrupted(), max_retries=0).with_cache()
+    first, second = iter(kept.stream("hi")), iter(kept.stream("hi"))
+    assert next(first).delta == next(second).delta == "begun"
+    with pytest.raises(KeyboardInterrupt):
+        next(first)
+    with pytest.raises(StreamTruncated, match="interrupted while it was shared"):
+        next(second)
+    assert not kept.complete_sync("hi").cached
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+def test_a_stream_that_is_left_at_its_last_chunk_is_kept(
+    cached: Callable[..., Model], vendor: FakeVendor, asynchronous: bool
+) -> None:
+    model = cached()
+
+    async def left() -> None:
+        async with model:
+            async for chunk in model.stream("hi"):
+                if chunk.is_final:
+                    break
+
+    if asynchronous:
+        asyncio.run(left())
+    else:
+        for chunk in model.stream("hi"):
+            if chunk.is_final:
+                break
+    assert model.complete_sync("hi").cached
+    assert len(vendor.requests) == 1
+
+
+def test_a_stream_whose_answer_does_not_fit_is_not_kept(cached: Callable[..., Model], vendor: FakeVendor) -> None:
+    model = cached()
+    vendor.pieces = ('{"name": ', "1}")
+    for _ in range(2):
+        with pytest.raises(lazybridge.StructuredOutputError):
+            list(model._stream(Asked("Which?", {}, City)))
+    assert len(vendor.requests) == 2
 
 
 def test_who_waits_for_one_that_is_cancelled_asks_anew(model: Model, vendor: FakeVendor) -> None:

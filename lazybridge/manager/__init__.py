@@ -42,7 +42,8 @@ class ModelManager(Registered, Closing):
 
     Any thread and any event loop may use it; what is asynchronous has a twin for code without a loop, whose name ends in
     `_sync`. An id of None means `default`. Raises UnknownModelError for an id that is not registered. A `timeout` in
-    seconds is for the whole call, waiting and loading included; ProviderTimeoutError says who holds the memory.
+    seconds, the call's or the request's or the model's own, is for the whole call, waiting and loading included;
+    ProviderTimeoutError says who holds the memory.
     """
 
     def __init__(
@@ -60,7 +61,8 @@ class ModelManager(Registered, Closing):
         self, id: str | None, task: Task | CompletionRequest, **settings: Unpack[Settings]
     ) -> CompletionResponse:
         """What the model answers, as `Model.complete` gives it; it is in use meanwhile."""
-        entry, patience = self._entry(id), _patience(task, settings)
+        entry = self._entry(id)
+        patience = _patience(entry, task, settings)
         async with ainside(self._residents, entry.resident, patience, uses=1):
             return await entry.model.complete(task, **_left(settings, patience, entry))
 
@@ -68,7 +70,8 @@ class ModelManager(Registered, Closing):
         self, id: str | None, task: Task | CompletionRequest, **settings: Unpack[Settings]
     ) -> CompletionResponse:
         """`complete`, for code without an event loop; also inside a running one, which it blocks."""
-        entry, patience = self._entry(id), _patience(task, settings)
+        entry = self._entry(id)
+        patience = _patience(entry, task, settings)
         with inside(self._residents, entry.resident, patience, uses=1):
             return entry.model.complete_sync(task, **_left(settings, patience, entry))
 
@@ -185,14 +188,14 @@ class _Streams:
         self._residents, self._entry = manager._residents, entry
 
     def _stream(self, asked: Asked) -> Generator[StreamChunk, None, None]:
-        patience = _patience(asked.task, asked.settings)
+        patience = _patience(self._entry, asked.task, asked.settings)
         with inside(self._residents, self._entry.resident, patience, uses=1):
             stream = self._entry.model.stream(asked.task, **_left(asked.settings, patience, self._entry))
             with closed(stream):
                 yield from stream
 
     async def _astream(self, asked: Asked) -> AsyncGenerator[StreamChunk, None]:
-        patience = _patience(asked.task, asked.settings)
+        patience = _patience(self._entry, asked.task, asked.settings)
         async with ainside(self._residents, self._entry.resident, patience, uses=1):
             stream = self._entry.model.stream(asked.task, **_left(asked.settings, patience, self._entry))
             async with AsyncClosed(stream):
@@ -200,12 +203,18 @@ class _Streams:
                     yield chunk
 
 
-def _patience(task: Task | CompletionRequest, settings: Mapping[str, Any]) -> Patience:
-    return Patience(settings.get("timeout", task.timeout if isinstance(task, CompletionRequest) else None))
+def _patience(entry: Entry, task: Task | CompletionRequest, settings: Mapping[str, Any]) -> Patience:
+    """The call's time: its own, else the request's, else that of a local model."""
+    if "timeout" in settings:
+        return Patience(settings["timeout"])
+    if isinstance(task, CompletionRequest) and task.timeout is not None:
+        return Patience(task.timeout)
+    return Patience(None if entry.resident.lifecycle is None else entry.model._patience(Asked("whatever is asked")))
 
 
 def _left(settings: Mapping[str, Any], patience: Patience, entry: Entry) -> Any:
-    """The settings, with what the wait for a local model left of the call's time."""
-    if patience.timeout is None or entry.resident.lifecycle is None:
+    """The settings, with what the wait for a local model left of the call's time; of several models each has its own."""
+    several = len(entry.model._providers()) > 1 and "timeout" not in settings
+    if patience.timeout is None or entry.resident.lifecycle is None or several:
         return settings
     return {**settings, "timeout": max(patience.left() or 0.0, 0.001)}

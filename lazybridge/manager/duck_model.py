@@ -53,6 +53,9 @@ class DuckModel(Model):
     def _providers(self) -> list[BaseProvider]:
         return []
 
+    def _patience(self, asked: Asked) -> float | None:
+        return None  # of its own it says nothing
+
     def _complete(self, asked: Asked) -> CompletionResponse:
         return _response(call(self.thing.complete, asked.task, **asked.settings))
 

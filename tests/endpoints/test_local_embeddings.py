@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import threading
+import time
 from typing import Any
 
 import pytest
 
 from lazybridge import Budget, ConfigurationError, LocalOptions, UnsupportedFeatureError, aembed, embed
-from lazybridge.core.errors import ContextLengthError
+from lazybridge.core.errors import ContextLengthError, ProviderConnectionError, ProviderTimeoutError
 from lazybridge.core.providers.local import LocalProvider
 from tests.conftest import LlamaServer
 
@@ -47,6 +50,47 @@ def test_it_answers_and_embeds_side_by_side(local: LocalProvider) -> None:
     local.unload()
     assert not local.is_loaded
     assert embed("one", provider=local).dimensions > 100
+
+
+def test_unloading_takes_effect_between_two_texts(model_file: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """All of them take some ten times as long as an unload may; who unloads wants the memory, so nobody asks again."""
+    provider = LocalProvider(options=LocalOptions(path=model_file, context_tokens=250, threads=1))  # shared by nobody
+    embed("one", provider=provider)
+    errors: list[BaseException] = []
+
+    def long() -> None:
+        try:
+            embed([f"word{number} " * 60 for number in range(120)], provider=provider)
+        except ProviderConnectionError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=long)
+    thread.start()
+    (engine,) = provider._embedders.values()
+    until = time.monotonic() + 10
+    while not engine._uses and time.monotonic() < until:
+        time.sleep(0.01)
+    with caplog.at_level(logging.WARNING, "lazybridge.local"):
+        provider.unload()
+    assert not engine._keeper.is_alive()
+    thread.join(5)
+    assert "is being unloaded" in str(errors[0])
+    assert not provider.is_loaded
+    assert "is not unloaded" not in caplog.text
+
+
+async def _aembed(texts: list[str], **options: Any) -> Any:
+    return await aembed(texts, **options)
+
+
+@pytest.mark.parametrize("ask", [embed, lambda texts, **options: asyncio.run(_aembed(texts, **options))])
+def test_many_texts_end_with_their_time(local: LocalProvider, ask: Any) -> None:
+    texts = [f"word{number} " * 40 for number in range(120)]
+    embed("one", provider=local)
+    begun = time.monotonic()
+    with pytest.raises(ProviderTimeoutError):
+        ask(texts, provider=local, timeout=0.5, max_retries=0)
+    assert time.monotonic() - begun < 5
 
 
 def test_a_text_beyond_the_context_is_refused(local: LocalProvider) -> None:

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
+from pydantic import TypeAdapter
 
-from lazybridge import Agent, Budget, BudgetExceeded, ConfigurationError, Message, register_price
+import lazybridge
+from lazybridge import (
+    Agent,
+    Budget,
+    BudgetExceeded,
+    ConfigurationError,
+    FalOptions,
+    Message,
+    Model,
+    UnsupportedFeatureError,
+    register_price,
+)
 from lazybridge.core.errors import AuthenticationError
 from lazybridge.core.providers.fal import FalProvider
 from lazybridge.core.types import CompletionRequest
@@ -16,6 +31,7 @@ from tests.fake_vendor import TEXT, FakeVendor, Fault
 
 KEY = "0123-4567:89abcdef"
 PATH = "/openrouter/router/openai/v1"
+RECORDS = Path(__file__).resolve().parents[3] / "shared/conformance/open"
 
 
 @pytest.fixture
@@ -128,3 +144,85 @@ def test_a_key_that_is_echoed_reaches_no_text(vendor: FakeVendor, monkeypatch: p
     error = Agent("fal", base_url=vendor.url + PATH)("hi").error
     assert isinstance(error, AuthenticationError)
     assert "89abcdef" not in f"{error!r} {error.__cause__!r} {vars(error.__cause__)}"
+
+
+# --- which of the router's APIs -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda url: Agent("fal", api_key=KEY, base_url=url, endpoint="openai_responses"),
+        lambda url: Agent(FalProvider(api_key=KEY, base_url=url, endpoint="openai_responses")),
+        lambda url: Model.fal(api_key=KEY, base_url=url, endpoint="openai_responses"),
+        lambda url: lazybridge.FalProvider(options=FalOptions(api_key=KEY, base_url=url, endpoint="openai_responses")),
+    ],
+)
+def test_the_endpoint_is_the_path_and_what_is_sent(vendor: FakeVendor, build: Any) -> None:
+    """What is sent fits the openai SDK's own types for the Responses API."""
+    asked = build(vendor.url + PATH)
+    answer = asked("Hi", max_tokens=20) if isinstance(asked, Agent) else asked.complete_sync("Hi", max_tokens=20)
+    assert (answer.text() if isinstance(asked, Agent) else answer.content) == TEXT
+    (request,) = vendor.requests
+    assert request["path"] == f"{PATH}/responses"
+    assert request["headers"]["authorization"] == f"Key {KEY}"
+    assert request["json"]["max_output_tokens"] == 20
+    assert request["json"]["store"] is False
+    TypeAdapter(ResponseCreateParamsNonStreaming).validate_python(request["json"])
+
+
+@pytest.mark.skipif(not RECORDS.is_dir(), reason="the recorded traffic is not here")
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_openrouters_recorded_responses_are_read(vendor: FakeVendor, streaming: bool) -> None:
+    """OpenRouter answers behind fal's router; these are its bytes."""
+    lines = map(json.loads, (RECORDS / "compat.jsonl").read_text().splitlines())
+    (record,) = (
+        r for r in lines if (r["provider"], r["api"], r["streaming"]) == ("openrouter", "openai_responses", streaming)
+    )
+    kind = "text/event-stream" if streaming else "application/json"
+    vendor.fail(*[Fault(status=200, body=record["response_body"].encode(), headers={"content-type": kind})] * 2)
+    with FalProvider(api_key=KEY, base_url=vendor.url + PATH, endpoint="openai_responses") as provider:
+        if streaming:
+            answers = [
+                list(provider.stream(asking()))[-1].response,
+                [c async for c in provider.astream(asking())][-1].response,
+            ]
+        else:
+            answers = [provider.complete(asking()), await provider.acomplete(asking())]
+        await provider.aclose()
+    for answer in answers:
+        assert answer is not None
+        assert answer.content == record["expected"]["text"]
+        assert answer.usage.output_tokens == record["expected"]["usage_wire"]["output_tokens"]
+        assert answer.receipt is not None
+        assert answer.receipt.total == Decimal(str(record["expected"]["usage_wire"]["cost"]))
+        assert answer.receipt.lines[0].source == "reported by fal"
+
+
+@pytest.mark.parametrize(
+    ("options", "application"),
+    [
+        ({"endpoint": "openrouter"}, "openrouter/router"),
+        ({"endpoint": "any_llm"}, "fal-ai/any-llm"),
+        ({"endpoint": "any_llm", "enterprise": True}, "fal-ai/any-llm/enterprise"),
+        ({"enterprise": True}, "openrouter/router/enterprise"),
+    ],
+)
+def test_what_takes_one_prompt_is_refused_and_asked_as_an_application(
+    vendor: FakeVendor, options: dict[str, Any], application: str
+) -> None:
+    for build in (FalProvider, lambda **given: lazybridge.FalProvider(options=FalOptions(**given))):
+        with pytest.raises(UnsupportedFeatureError, match="for one prompt, without messages and tools") as caught:
+            build(api_key=KEY, **options)
+        assert f'.run("{application}", ' in str(caught.value)
+    vendor.fail(Fault(status=200, body={"output": "Hello", "usage": {"cost": 0.1}}))
+    with FalProvider(api_key=KEY, run_url=vendor.url) as provider:
+        assert provider.run(application, {"model": "openai/gpt-6-luna", "prompt": "Hi"}).raw["output"] == "Hello"
+    assert vendor.requests[0]["path"] == f"/{application}"
+
+
+def test_an_endpoint_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="no endpoint 'openai_embeddings'") as caught:
+        FalProvider(api_key=KEY, endpoint="openai_embeddings")
+    assert str(caught.value).splitlines()[-1] == "write endpoint='openai_chat' or endpoint='openai_responses'"
+    assert FalProvider(api_key=KEY, endpoint=None, enterprise=False).endpoint == "openai_chat"

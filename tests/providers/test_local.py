@@ -577,7 +577,7 @@ class FakeServer:
 def fake_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[FakeServer]]:
     import xllamacpp
 
-    fake = SimpleNamespace(CommonParams=xllamacpp.CommonParams, Server=FakeServer)
+    fake = SimpleNamespace(__spec__=xllamacpp.__spec__, CommonParams=xllamacpp.CommonParams, Server=FakeServer)
     monkeypatch.setitem(sys.modules, "xllamacpp", fake)
     FakeServer.made, FakeServer.destroyed_in, FakeServer.stuck = [], [], threading.Event()
     yield FakeServer

@@ -1,4 +1,4 @@
-"""The three backends of the local provider on one real GGUF file: what one engine says is what the others are held to."""
+"""The backends of the local provider on one real GGUF file: what one engine says is what the others are held to."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import json
 import math
+import re
 import subprocess
 import sys
 import threading
@@ -21,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from lazybridge import Agent
+from lazybridge import Agent, embed
 from lazybridge.core.errors import (
     ConfigurationError,
     ContextLengthError,
@@ -38,7 +39,14 @@ from lazybridge.core.types import CompletionRequest, CompletionResponse, Message
 from tests.conftest import LlamaServer
 
 BACKENDS = ("llamacpp", "mistralrs", "candle")
-TITLES = {"llamacpp": "llama.cpp", "mistralrs": "mistral.rs", "candle": "candle"}
+# It has no wheels, so it is no dependency of the tests: `pytest -m llama_cpp_python` where it is installed.
+COMPILED = pytest.param("llama-cpp-python", marks=pytest.mark.llama_cpp_python)
+TITLES = {
+    "llama-cpp-python": "llama-cpp-python",
+    "llamacpp": "llama.cpp",
+    "mistralrs": "mistral.rs",
+    "candle": "candle",
+}
 CAPITAL = "What is the capital of France?"
 # The model is sure of each of these tokens: at all three engines' rounding it writes the same ones.
 PROMPTS = (CAPITAL, "What is the sun?", "Translate 'dog' to Spanish.")
@@ -46,7 +54,9 @@ CITY = {"type": "object", "properties": {"city": {"type": "string", "maxLength":
 WEATHER = ToolDefinition("get_weather", "Weather of a city.", CITY)
 AGE = OutputSchema({"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]})
 
-each_backend = pytest.mark.parametrize("backend", BACKENDS)
+each_backend = pytest.mark.parametrize("backend", [*BACKENDS, COMPILED])
+one_at_a_time = pytest.mark.parametrize("backend", ["mistralrs", "candle", COMPILED])
+with_schemas = pytest.mark.parametrize("backend", ["llamacpp", "mistralrs", COMPILED])
 
 
 @pytest.fixture(scope="module")
@@ -106,16 +116,15 @@ def assert_idle(provider: LocalProvider) -> None:
 # --- answers ------------------------------------------------------------------------------------------------------------
 
 
+@one_at_a_time
 @pytest.mark.parametrize("text", PROMPTS)
-def test_three_engines_write_the_same_tokens(answered, text):
-    first, *others = (answered(backend, text) for backend in BACKENDS)
-    assert first.content != ""
-    for other in others:
-        assert other.content == first.content
-        assert other.usage.input_tokens == first.usage.input_tokens
-        assert other.usage.output_tokens == first.usage.output_tokens == 8
-        assert (other.stop_reason, other.model) == (first.stop_reason, first.model)
-        assert other.usage.cost_usd == 0.0
+def test_the_engines_write_the_same_tokens(answered, text, backend):
+    first, other = answered("llamacpp", text), answered(backend, text)
+    assert other.content == first.content != ""
+    assert other.usage.input_tokens == first.usage.input_tokens
+    assert other.usage.output_tokens == first.usage.output_tokens == 8
+    assert (other.stop_reason, other.model) == (first.stop_reason, first.model)
+    assert other.usage.cost_usd == 0.0
 
 
 def test_where_engines_part_the_model_itself_hesitates(providers, answered):
@@ -158,7 +167,15 @@ async def test_a_stream_is_the_whole_answer_in_pieces(provider):
         assert found[-1].usage.output_tokens == whole.usage.output_tokens == 8
 
 
-@pytest.mark.parametrize(("backend", "top_p"), [("llamacpp", None), ("candle", None), ("candle", 0.9)])
+@pytest.mark.parametrize(
+    ("backend", "top_p"),
+    [
+        ("llamacpp", None),
+        ("candle", None),
+        ("candle", 0.9),
+        pytest.param("llama-cpp-python", None, marks=pytest.mark.llama_cpp_python),
+    ],
+)
 def test_the_same_seed_gives_the_same_text(provider, top_p):
     request = short("Tell me a joke", temperature=1.0, top_p=top_p, seed=7, max_tokens=5)
     first = provider.complete(request).content
@@ -184,13 +201,13 @@ def test_mistral_rs_says_that_it_takes_no_seed(providers):
         providers("mistralrs").complete(short(seed=7, strict=True))
 
 
-@pytest.mark.parametrize("backend", ["mistralrs", "candle"])
+@one_at_a_time
 def test_probabilities_are_llama_cpps_alone(provider):
-    with pytest.raises(UnsupportedFeatureError, match="only llama.cpp gives probabilities"):
+    with pytest.raises(UnsupportedFeatureError, match="only .*llama.?cpp.* gives probabilities"):
         provider.complete(short(logprobs=2, strict=True))
 
 
-@pytest.mark.parametrize("backend", ["mistralrs", "candle"])
+@one_at_a_time
 def test_a_setting_that_the_engine_does_not_know_is_an_invalid_request(provider):
     with pytest.raises(InvalidRequestError, match="mirostat"):
         provider.complete(short(extra_body={"mirostat": 2}))
@@ -199,19 +216,20 @@ def test_a_setting_that_the_engine_does_not_know_is_an_invalid_request(provider)
 # --- schema and tools ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("backend", ["llamacpp", "mistralrs"])
+@with_schemas
 def test_an_answer_fits_its_schema(provider):
     response = provider.complete(short("Maria is 31 years old.", output_schema=AGE, max_tokens=24))
     assert json.loads(response.content) == {"age": 31}
 
 
-def test_mistral_rs_calls_a_forced_tool(providers):
+@pytest.mark.parametrize("backend", ["mistralrs", COMPILED])
+def test_a_forced_tool_is_called(provider):
     request = short("Weather in Paris?", tools=(WEATHER,), tool_choice="get_weather", max_tokens=40)
-    (call,) = providers("mistralrs").complete(request).tool_calls
+    (call,) = provider.complete(request).tool_calls
     assert (call.name, call.arguments) == ("get_weather", {"city": "Paris"})
 
 
-@pytest.mark.parametrize("backend", ["llamacpp", "mistralrs"])
+@with_schemas
 def test_a_schema_that_the_engine_cannot_read_is_an_invalid_request(provider):
     with pytest.raises(InvalidRequestError) as caught:
         provider.complete(short(output_schema=OutputSchema({"type": "bogus"})))
@@ -237,7 +255,7 @@ def test_leaving_a_stream_stops_the_model(provider):
     assert_idle(provider)
 
 
-@pytest.mark.parametrize("backend", ["mistralrs", "candle"])
+@one_at_a_time
 async def test_closing_an_async_stream_stops_the_model(provider):
     async with aclosing(provider.astream(LONG)) as stream:
         async for _ in stream:
@@ -245,7 +263,7 @@ async def test_closing_an_async_stream_stops_the_model(provider):
     await asyncio.to_thread(assert_idle, provider)
 
 
-@pytest.mark.parametrize("backend", ["mistralrs", "candle"])
+@one_at_a_time
 def test_a_timeout_stops_the_model_and_keeps_what_arrived(provider):
     provider.load()
     with pytest.raises(ProviderTimeoutError) as caught:
@@ -284,7 +302,7 @@ def test_threads_take_turns(provider):
     assert len(set(texts)) == 1
 
 
-@pytest.mark.parametrize("backend", ["mistralrs", "candle"])
+@one_at_a_time
 def test_who_no_longer_waits_gets_no_turn(provider):
     """The second request is left while the first is being written: it never begins."""
     first = provider.stream(short(max_tokens=12))
@@ -293,6 +311,84 @@ def test_who_no_longer_waits_gets_no_turn(provider):
         provider.complete(short(timeout=0.05))
     assert list(first)[-1].usage.output_tokens == 12
     assert_idle(provider)
+
+
+@pytest.mark.llama_cpp_python
+def test_a_stream_that_is_left_lets_the_next_one_in(providers):
+    """Two threads in one model of llama-cpp-python end the process: the second has its first token once the first is left."""
+    provider = providers("llama-cpp-python")
+    first = provider.stream(LONG)
+    next(first)
+    texts: list[str] = []
+    thread = threading.Thread(target=lambda: texts.append(provider.complete(short()).content))
+    thread.start()
+    time.sleep(0.4)
+    assert not texts
+    begun = time.monotonic()
+    first.close()
+    thread.join()
+    assert time.monotonic() - begun < 2
+    assert texts == [provider.complete(short()).content]
+
+
+@pytest.mark.llama_cpp_python
+def test_llama_cpp_python_remembers_what_it_has_read(providers):
+    """A prompt that begins as the last one did is not read again from the start, and gives the same answer."""
+    provider = providers("llama-cpp-python")
+    long = "word " * 400
+    cold, warm = (provider.complete(ask(long + end)) for end in ("one", "two"))
+    begun = time.process_time()
+    again = provider.complete(ask(long + "two"))
+    assert time.process_time() - begun < 1.0
+    assert again.content == warm.content
+    assert cold.usage.input_tokens == warm.usage.input_tokens
+
+
+@pytest.mark.llama_cpp_python
+def test_llama_cpp_python_can_be_stopped_while_it_reads(providers):
+    provider = providers("llama-cpp-python")
+    provider.complete(short(max_tokens=1))
+    with pytest.raises(ProviderTimeoutError):
+        provider.complete(short("other " * 450, timeout=0.1))
+    engine = engine_of(provider)
+    deadline = time.monotonic() + 10
+    while engine._runs:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert engine._llama.n_tokens < 300  # of 450: it stopped between two batches
+
+
+@pytest.mark.llama_cpp_python
+def test_constants_and_names_of_a_schema_may_hold_anything(providers):
+    """Half a character is held back until it is whole."""
+    name, text = 'ü"\\🙂', '日本🙂é"\\n\n'
+    schema = {"type": "object", "properties": {name: {"const": text}}, "required": [name]}
+    request = short(output_schema=OutputSchema(schema), max_tokens=80)
+    chunks = list(providers("llama-cpp-python").stream(request))
+    assert json.loads("".join(chunk.delta for chunk in chunks)) == {name: text}
+
+
+@pytest.mark.llama_cpp_python
+@pytest.mark.parametrize("wrong", [{"enum": []}, {"type": "string", "pattern": "^[z-a]$"}, {"$ref": "#/$defs/missing"}])
+def test_what_no_answer_can_fit_is_refused_and_does_not_end_the_process(providers, wrong):
+    schema = {"type": "object", "properties": {"a": wrong}, "required": ["a"]}
+    with pytest.raises(InvalidRequestError):
+        providers("llama-cpp-python").complete(short(output_schema=OutputSchema(schema)))
+
+
+@pytest.mark.llama_cpp_python
+def test_vectors_of_llama_cpp_python_are_xllamacpps(model_file):
+    def vectors(backend: str) -> Any:
+        options = LocalOptions(path=model_file, threads=1, context_tokens=64, backend=backend)
+        with LocalProvider(options=options) as own:
+            with pytest.raises(ContextLengthError):
+                embed("word " * 100, provider=own)
+            return embed(["the cat sat", "el gato"], provider=own)
+
+    ours, theirs = vectors("llama-cpp-python"), vectors("llamacpp")
+    assert ours.usage.input_tokens == theirs.usage.input_tokens
+    for mine, other in zip(ours.vectors, theirs.vectors, strict=True):
+        assert mine == pytest.approx(other, abs=2e-2)
 
 
 # --- limits and errors --------------------------------------------------------------------------------------------------
@@ -305,7 +401,7 @@ def test_a_prompt_longer_than_the_context_is_a_context_length_error(provider):
     assert caught.value.provider == "local"
 
 
-@pytest.mark.parametrize("backend", ["mistralrs", "candle"])
+@one_at_a_time
 def test_an_answer_ends_with_the_context(backend, model_file):
     options = LocalOptions(path=model_file, threads=1, context_tokens=20, backend=backend)
     with LocalProvider(options=options) as own:
@@ -358,6 +454,40 @@ def test_an_option_that_the_engine_does_not_take_is_refused(backend, option):
         LocalProvider(backend=backend, options=LocalOptions(**option))
 
 
+def test_the_package_that_is_compiled_is_named_where_it_is_missing(monkeypatch):
+    present(monkeypatch, "xllamacpp")
+    with pytest.raises(
+        ConfigurationError, match="the package llama_cpp is not installed\npip install llama-cpp-python"
+    ):
+        LocalProvider(backend="llama-cpp-python")
+
+
+@pytest.mark.parametrize(
+    ("installed", "asked", "taken"),
+    [
+        (("xllamacpp", "llama_cpp"), None, "llamacpp"),
+        (("llama_cpp",), None, "llama-cpp-python"),
+        (("xllamacpp", "llama_cpp"), "llama-cpp-python", "llama-cpp-python"),
+    ],
+)
+def test_llama_cpp_is_the_one_that_is_installed_and_xllamacpp_before_the_other(monkeypatch, installed, asked, taken):
+    present(monkeypatch, *installed)
+    assert LocalProvider(backend=asked).options.backend == taken
+    assert LocalProvider(options=LocalOptions(backend=asked)).options.backend == taken
+
+
+def present(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
+    """Only these of the packages of llama.cpp can be found."""
+    real = importlib.util.find_spec
+    spec = real("json")
+    both = ("xllamacpp", "llama_cpp")
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, of=None: (spec if name in packages else None) if name in both else real(name, of),
+    )
+
+
 def test_an_unknown_backend_is_refused():
     with pytest.raises(ConfigurationError, match="no backend is called 'ollama'"):
         Agent("local", backend="ollama")
@@ -383,7 +513,7 @@ def test_another_chat_template_is_what_the_model_reads(backend, model_file):
         assert own.complete(short("A list:", max_tokens=1)).usage.input_tokens == 7
 
 
-@pytest.mark.parametrize("backend", ["mistralrs", "candle"])
+@one_at_a_time
 def test_a_chat_template_that_cannot_be_read_is_an_error(backend, model_file):
     own = LocalProvider(backend=backend, options=LocalOptions(path=model_file, chat_template="{% for %}"))
     with pytest.raises(ConfigurationError, match="the chat template is not Jinja"):
@@ -396,7 +526,8 @@ def test_a_template_may_refuse_a_conversation(model_file):
         own.complete(short())
 
 
-def test_an_adapter_changes_what_llama_cpp_writes(model_file, tmp_path, answered):
+@pytest.mark.parametrize("backend", ["llamacpp", COMPILED])
+def test_an_adapter_changes_what_llama_cpp_writes(model_file, tmp_path, answered, backend):
     """The adapter is written by the gguf package; one of zeros changes nothing."""
     import gguf
     import numpy
@@ -417,10 +548,10 @@ def test_an_adapter_changes_what_llama_cpp_writes(model_file, tmp_path, answered
         writer.write_tensors_to_file()
         writer.close()
         options = LocalOptions(path=model_file, threads=1, context_tokens=64, lora=place, gpu_layers=0)
-        with LocalProvider(options=options) as own:
+        with LocalProvider(backend=backend, options=options) as own:
             return own.complete(ask(PROMPTS[1])).content
 
-    plain = answered("llamacpp", PROMPTS[1]).content
+    plain = answered(backend, PROMPTS[1]).content
     assert written_with(0.0) == plain
     assert written_with(0.3) != plain
     with pytest.raises(ConfigurationError, match="lora names no file"):
@@ -478,7 +609,15 @@ print(before, loaded, memory.resident(), told)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
-@pytest.mark.parametrize(("backend", "share"), [("llamacpp", 0.75), ("candle", 0.5)])
+@pytest.mark.parametrize(
+    ("backend", "share"),
+    [
+        ("llamacpp", 0.75),
+        ("candle", 0.5),
+        ("mistralrs", 0.6),
+        pytest.param("llama-cpp-python", 0.6, marks=pytest.mark.llama_cpp_python),
+    ],
+)
 def test_unloading_gives_the_memory_back(model_file, backend, share):
     ended = subprocess.run(
         [sys.executable, "-c", UNLOAD, str(model_file), backend], capture_output=True, timeout=60, check=True
@@ -487,6 +626,32 @@ def test_unloading_gives_the_memory_back(model_file, backend, share):
     assert loaded - before > 50_000_000
     assert loaded - after > share * (loaded - before)
     assert math.isclose(told, loaded - before, rel_tol=0.35)
+
+
+FIRST = """
+import sys
+from lazybridge.core.providers.local import LocalOptions, LocalProvider, memory
+from lazybridge.core.types import CompletionRequest, Message
+own = LocalProvider(backend=sys.argv[2], options=LocalOptions(path=sys.argv[1], threads=1))
+before = memory.resident()
+own.complete(CompletionRequest((Message.user("Tell me a story."),), max_tokens=16))
+loaded = memory.resident()
+own.unload()
+print(before, loaded, memory.resident())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+@each_backend
+def test_the_memory_that_comes_back_is_what_the_page_says(model_file, backend):
+    """The share of what loading and use had added, in a process that had loaded nothing before; three quarters of it is
+    enough, for a short use adds less than the benchmark's."""
+    page = Path(__file__).parents[2].joinpath("docs/local.md").read_text()
+    told = int(re.findall(rf"^{backend} .* (\d+)% ", page, re.MULTILINE)[0]) / 100
+    command = [sys.executable, "-c", FIRST, str(model_file), backend]
+    ended = subprocess.run(command, capture_output=True, timeout=60, check=True)
+    before, loaded, after = map(int, ended.stdout.split())
+    assert loaded - after > 0.75 * told * (loaded - before)
 
 
 ENDING = """
@@ -500,7 +665,7 @@ next(stream)
 """
 
 
-@pytest.mark.parametrize("backend", ["mistralrs", "candle"])
+@one_at_a_time
 def test_a_process_ends_well_while_the_model_writes(backend, model_file):
     ended = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", ENDING, str(model_file), backend],

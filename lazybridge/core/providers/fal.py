@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from lazybridge.core.errors import ConfigurationError
+from lazybridge.core.errors import ConfigurationError, UnsupportedFeatureError
 from lazybridge.core.providers._clients import async_http_client, http_client
 from lazybridge.core.providers._fal_media import FalMedia
 from lazybridge.core.providers._openai_sdk import OpenAISDK, custom_header_names
@@ -22,11 +22,18 @@ from lazybridge.core.wire.endpoints.fal_media import (
     FalUpscale,
     FalVideo,
 )
+from lazybridge.core.wire.responses import ResponsesWire
 
 # https://fal.ai/models/openrouter/router/openai/v1/chat/completions/api, as quoted by third parties, read 2026-11-22.
 _PATH = "openrouter/router/openai/v1"
 # `max_tokens` is the word of OpenRouter, which answers behind the router (recorded requests).
 WIRE = ChatWire(vendor="fal", max_tokens_field="max_tokens")
+# The same router's other address (https://fal.ai/models/openrouter/router/openai/v1/responses/api, as quoted by third parties,
+# read 2026-11-22); OpenRouter, which answers behind it, keeps nothing of any model's (recorded requests).
+_WIRES: dict[str, Wire] = {"openai_chat": WIRE, "openai_responses": ResponsesWire(vendor="fal", stateless=True)}
+# The applications that take one prompt, and no conversation: https://fal.ai/models/openrouter/router/llms.txt and
+# https://fal.ai/models/fal-ai/any-llm/enterprise/api, read 2026-11-22.
+_OF_ONE_PROMPT = {"openrouter": "openrouter/router", "any_llm": "fal-ai/any-llm"}
 # What the openai SDK takes from the environment is meant for OpenAI.
 _OPENAI_HEADERS = ("OpenAI-Organization", "OpenAI-Project")
 
@@ -36,7 +43,8 @@ class FalProvider(FalMedia, OpenAISDK):
     applications, by `run` and `submit`.
 
     `base_url` is the router's; `run_url`, `queue_url` and `api_url` stand in for https://fal.run, https://queue.fal.run
-    and https://api.fal.ai, where the prices are.
+    and https://api.fal.ai, where the prices are. `endpoint` is which of the router's two APIs is asked: "openai_chat", the
+    default, or "openai_responses".
     """
 
     name = "fal"
@@ -72,6 +80,26 @@ class FalProvider(FalMedia, OpenAISDK):
         "transcription": FalTranscription(),
     }
 
+    def _init_client(self, *, endpoint: str | None = None, enterprise: bool = False, **kwargs: Any) -> None:
+        """Raises UnsupportedFeatureError for what fal offers for a single prompt only."""
+        super()._init_client(**kwargs)
+        self.endpoint = "openai_chat" if endpoint is None else endpoint
+        if enterprise or self.endpoint in _OF_ONE_PROMPT:
+            application = _OF_ONE_PROMPT.get(self.endpoint, "openrouter/router") + "/enterprise" * bool(enterprise)
+            named = "enterprise=True" if enterprise else f"endpoint={endpoint!r}"
+            raise UnsupportedFeatureError(
+                f"{named}: fal has this for one prompt, without messages and tools\n"
+                f'write FalProvider().run("{application}", {{"model": "...", "prompt": "..."}}), of lazybridge.core.providers.fal'
+            )
+        if self.endpoint not in _WIRES:
+            raise ConfigurationError(
+                f"FalProvider has no endpoint {endpoint!r}\nwrite {' or '.join(f'endpoint={name!r}' for name in _WIRES)}"
+            )
+
+    @classmethod
+    def _options(cls) -> tuple[str, ...]:
+        return (*super()._options(), "endpoint", "enterprise")
+
     def _environment_key(self) -> str | None:
         id, secret = os.environ.get("FAL_KEY_ID"), os.environ.get("FAL_KEY_SECRET")
         return super()._environment_key() or (f"{id}:{secret}" if id and secret else None)
@@ -94,7 +122,7 @@ class FalProvider(FalMedia, OpenAISDK):
             )
 
     def _wire(self, request: CompletionRequest) -> Wire:
-        return WIRE
+        return _WIRES[self.endpoint]
 
     def _make_client(self, asynchronous: bool) -> Any:
         import openai

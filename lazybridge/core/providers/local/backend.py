@@ -11,16 +11,17 @@ from typing import ClassVar
 
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.providers.local import metadata
-from lazybridge.core.providers.local.options import LocalOptions
+from lazybridge.core.providers.local.options import BackendName, LocalOptions
 
 
 class Backend(ABC):
     """The facts of one backend, on the class."""
 
-    backend: ClassVar[str]
+    backend: ClassVar[BackendName]
     title: ClassVar[str]
     packages: ClassVar[tuple[str, ...]]
-    extra: ClassVar[str]
+    install: ClassVar[str]
+    """What `pip install` is to be given."""
     one_at_a_time: ClassVar[bool] = True
     constrained: ClassVar[bool] = True
     """Whether it holds an answer to a JSON schema while the model writes."""
@@ -32,15 +33,20 @@ class Backend(ABC):
     """The bytes of a number in its cache of keys and values."""
     whole_embedding: ClassVar[bool] = True
     """Whether it keeps the embedding in full precision."""
+    embeds: ClassVar[bool] = False
+    """Whether it makes vectors."""
+
+    @classmethod
+    def is_installed(cls) -> bool:
+        """Whether its packages are there."""
+        return all(importlib.util.find_spec(package) is not None for package in cls.packages)
 
     @classmethod
     def check(cls, options: LocalOptions) -> None:
         """Raises ConfigurationError for a missing package, for options that this backend does not take, and for a missing adapter."""
         for package in cls.packages:
             if importlib.util.find_spec(package) is None:
-                raise ConfigurationError(
-                    f'the package {package} is not installed\npip install "lazybridge[{cls.extra}]"'
-                )
+                raise ConfigurationError(f"the package {package} is not installed\npip install {cls.install}")
         default = LocalOptions()
         for name in sorted(cls.refused_options):
             value = getattr(options, name)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import importlib
 import os
 import random
+from collections.abc import Generator
 from typing import Any
 
 from lazybridge.core.errors import ContextLengthError
-from lazybridge.core.providers.local import events
 from lazybridge.core.providers.local.candle_llama import Llama
 from lazybridge.core.providers.local.engine import Engine
 from lazybridge.core.providers.local.run import Run
 from lazybridge.core.providers.local.template import Template
-from lazybridge.core.providers.local.vocabulary import Held, Vocabulary
+from lazybridge.core.providers.local.vocabulary import Vocabulary
+from lazybridge.core.providers.local.writing import write
 
 # A cancelled request stops between two batches of its prompt; a token takes some 20 ms on one core.
 _BATCH_TOKENS = 8
@@ -30,7 +31,7 @@ class Candle(Engine):
     backend = "candle"
     title = "candle"
     packages = ("candle", "tokenizers", "jinja2")
-    extra = "candle"
+    install = '"lazybridge[candle]"'
     constrained = False
     refused_options = frozenset({"gpu_layers", "lora", "parallel"})
     left_out = {"logprobs": "only llama.cpp gives probabilities here"}
@@ -65,29 +66,28 @@ class Candle(Engine):
                 return
             logits = self._model.forward(prompt[begin : begin + _BATCH_TOKENS], begin, cache)
         room = self._context - len(prompt)
-        self._write(body, run, logits, cache, len(prompt), min(body.get("max_tokens") or room, room))
+        room = min(body.get("max_tokens") or room, room)
+        write(
+            self._tokens(body, logits, cache, len(prompt)),
+            self._ends,
+            self._vocabulary.reader(),
+            body,
+            run,
+            len(prompt),
+            room,
+        )
 
-    def _write(self, body: dict[str, Any], run: Run, logits: Any, cache: Any, position: int, limit: int) -> None:
+    def _tokens(self, body: dict[str, Any], logits: Any, cache: Any, position: int) -> Generator[int, None, None]:
         assert self._model is not None
         choose = _Choice(body)
-        read, held = self._vocabulary.reader(), Held(body.get("stop"))
-        reason = "length"
-        written = 0
-        while written < limit:
+        while True:
             token = choose(logits)
-            written += 1
-            if token in self._vocabulary.ends:
-                reason = "stop"
-                break
-            if run.on_event(events.piece(held.feed(read(token)))):
-                return
-            if held.stopped:
-                reason = "stop"
-                break
-            if written < limit:
-                logits = self._model.forward([token], position + written - 1, cache)
-        run.on_event(events.piece(held.rest(), reason))
-        run.on_event(events.counted(position, written))
+            yield token
+            logits = self._model.forward([token], position, cache)
+            position += 1
+
+    def _ends(self, token: int) -> bool:
+        return token in self._vocabulary.ends
 
     def _shut(self) -> None:
         self._model = None

@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,10 +16,9 @@ from lazybridge.core.providers.local import memory
 from lazybridge.core.providers.local.backend import Backend
 from lazybridge.core.providers.local.options import LocalOptions
 from lazybridge.core.providers.local.run import Run
+from lazybridge.core.providers.local.turn import Turn
 
 UNLOAD_SECONDS = 10.0
-# A request that waits for its turn looks this often whether anybody still waits for it.
-_TURN_SECONDS = 0.1
 
 _log = logging.getLogger("lazybridge.local")
 
@@ -47,7 +46,7 @@ class Engine(Backend):
         self._runs: set[Run] = set()
         self._uses: set[object] = set()
         self._change = threading.Condition()
-        self._turn = threading.Lock()
+        self._turn = Turn(self.one_at_a_time)
         self._warm = False
         self._keeper = threading.Thread(target=self._keep, name="lazybridge-local-engine", daemon=True)
         _alive.add(self)
@@ -68,8 +67,16 @@ class Engine(Backend):
     def _shut(self) -> None:
         """Let go of the model."""
 
-    def embed(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Vectors, in the shape of OpenAI's answer; an engine that makes none is never asked."""
+    def embed(self, body: dict[str, Any], late: Callable[[], bool]) -> dict[str, Any]:
+        """Vectors in the shape of OpenAI's answer, or its error. Raises ProviderConnectionError where the model is being
+        unloaded, TimeoutError where it is `late` before there is a turn."""
+        with self._using(), self._turn.taken(late) as mine:
+            if not mine:
+                raise TimeoutError
+            return self._embed(body)
+
+    def _embed(self, body: dict[str, Any]) -> dict[str, Any]:
+        """What `embed` gives; an engine that makes no vectors is never asked."""
         raise NotImplementedError
 
     @contextmanager
@@ -78,7 +85,7 @@ class Engine(Backend):
         use = object()
         with self._change:
             if self._stop.is_set():
-                raise ProviderConnectionError("the model is being unloaded", provider="local")
+                raise ProviderConnectionError("the model is being unloaded", provider="local", retryable=False)
             self._uses.add(use)
         try:
             yield
@@ -102,17 +109,9 @@ class Engine(Backend):
                 return  # without a finish reason: the reader sees a cut stream
             self._runs.add(run)
         try:
-            if not self.one_at_a_time:
-                self._answer_measured(body, run)
-                return
-            while not self._turn.acquire(timeout=_TURN_SECONDS):
-                if run.stopped():
-                    return
-            try:
-                if not run.stopped():
+            with self._turn.taken(run.stopped) as mine:
+                if mine:
                     self._answer_measured(body, run)
-            finally:
-                self._turn.release()
         except (ValueError, RuntimeError, TypeError) as exc:  # what engines raise for a request that they cannot read
             refused = {"message": _without_backtrace(exc), "type": "invalid_request_error"}
             raise error_in_body(refused, provider="local", model=self.key.path.stem) from exc
@@ -176,8 +175,11 @@ _alive: set[Engine] = set()  # also those that are unloading
 
 
 def kind_of(options: LocalOptions) -> type[Engine]:
-    """The class of engine that the options name."""
-    return _backends[options.backend]
+    """The class of engine that the options name; where they name none, the first of llama.cpp's that is installed."""
+    if options.backend is not None:
+        return _backends[options.backend]
+    first, second = _backends["llamacpp"], _backends["llama-cpp-python"]
+    return second if not first.is_installed() and second.is_installed() else first
 
 
 def alive() -> list[Engine]:

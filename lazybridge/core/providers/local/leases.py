@@ -29,7 +29,7 @@ def check_process() -> None:
 def lease(path: Path, options: LocalOptions) -> Engine:
     """The process's engine for a model file, loaded; to be given back by `release`. Raises ConfigurationError."""
     kind = kind_of(options)
-    key = Key(path.absolute(), replace(options, path=None, threads=kind.threads(options)))
+    key = Key(path.absolute(), replace(options, path=None, backend=kind.backend, threads=kind.threads(options)))
     with _lock:
         engine = _engines.get(key) or _engines.setdefault(key, kind(key))
         engine.leases += 1

@@ -22,10 +22,11 @@ class LlamaCpp(Engine):
     backend = "llamacpp"
     title = "llama.cpp"
     packages = ("xllamacpp",)
-    extra = "local"
+    install = '"lazybridge[local]"'
     one_at_a_time = False
     cache_width = 2
     whole_embedding = False
+    embeds = True
 
     _server: Any = None
 
@@ -75,10 +76,8 @@ class LlamaCpp(Engine):
             body["cache_prompt"] = False  # with a reused prompt the same seed need not give the same text
         self._server.handle_chat_completions(body, run.on_event)
 
-    def embed(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Vectors in OpenAI's shape, or its error."""
-        with self._using():
-            found: dict[str, Any] = self._server.handle_embeddings(body)
+    def _embed(self, body: dict[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = self._server.handle_embeddings(body)
         return found
 
     def _shut(self) -> None:

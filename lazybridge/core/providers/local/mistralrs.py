@@ -29,7 +29,7 @@ class MistralRs(Engine):
     backend = "mistralrs"
     title = "mistral.rs"
     packages = ("mistralrs", "jinja2")
-    extra = "mistralrs"
+    install = '"lazybridge[mistralrs]"'
     refused_options = frozenset({"gpu_layers", "lora", "parallel"})
     left_out = {"seed": _NO_SEED, "logprobs": _NO_PROBABILITIES}
 

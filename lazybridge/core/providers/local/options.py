@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from lazybridge.core.errors import ConfigurationError
 
-BackendName = Literal["llamacpp", "mistralrs", "candle"]
+BackendName = Literal["llamacpp", "llama-cpp-python", "mistralrs", "candle"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class LocalOptions:
     threads wait for each other as soon as anything else runs; mistral.rs and candle take one, or RAYON_NUM_THREADS.
     `parallel` requests are served at once, others wait their turn; only llama.cpp takes more than one.
 
-    `backend` is the engine. `gpu_layers` is how many layers llama.cpp puts on a GPU, None as many as fit.
+    `backend` is the engine; None is "llamacpp", or "llama-cpp-python" where only that one's package is installed. `gpu_layers` is how many layers llama.cpp puts on a GPU, None as many as fit.
     `chat_template` is the text of a Jinja template instead of the file's own. `lora` is the GGUF
     file of an adapter that llama.cpp puts on the model. `embedding` loads it to make vectors, which `embed` sees to.
 
@@ -31,7 +31,7 @@ class LocalOptions:
     context_tokens: int = 4096
     threads: int | None = None
     parallel: int = 1
-    backend: BackendName = "llamacpp"
+    backend: BackendName | None = None
     gpu_layers: int | None = None
     chat_template: str | None = None
     lora: str | os.PathLike[str] | None = None
@@ -42,10 +42,10 @@ class LocalOptions:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"LocalOptions {name} must be at least {least}, got {value!r}")
-        if self.backend not in get_args(BackendName):
-            raise ConfigurationError(
-                f'no backend is called {self.backend!r}\nwrite backend="llamacpp", backend="mistralrs" or backend="candle"'
-            )
+        names = get_args(BackendName)
+        if self.backend is not None and self.backend not in names:
+            *others, last = (f'backend="{name}"' for name in names)
+            raise ConfigurationError(f"no backend is called {self.backend!r}\nwrite {', '.join(others)} or {last}")
 
     @property
     def cpu_threads(self) -> int:

@@ -34,7 +34,7 @@ class LocalProvider(Closing, LocalEndpoints):
 
     The model is downloaded and loaded at the first call; providers with equal options share it, and the last one to be
     closed or forgotten unloads it. Every call costs 0.0 USD. While a model is loaded (0.3 s for the built-in one), the
-    engine holds the interpreter lock, and the whole process waits. `backend` is "llamacpp", "mistralrs" or "candle".
+    engine holds the interpreter lock, and the whole process waits. `backend` is one of LocalOptions.
 
     An output schema is enforced while the model writes; number ranges are not, so the answer is checked as well. A
     named or "required" tool is enforced too. With `tool_choice="auto"` the model decides, and the built-in one is too
@@ -59,8 +59,8 @@ class LocalProvider(Closing, LocalEndpoints):
                 "its options: model, backend, options=LocalOptions(...)"
             )
         options = options or LocalOptions()
-        self.options = options if backend is None else replace(options, backend=backend)
-        self._kind = kind_of(self.options)
+        self._kind = kind_of(replace(options, backend=backend or options.backend))
+        self.options = replace(options, backend=self._kind.backend)
         self._kind.check(self.options)
         self._engines: dict[Path, Engine] = {}
         self._embedders: dict[Path, Engine] = {}
