@@ -17,7 +17,7 @@ __all__ = [
     "LLMEngine", "LazyBridgeError", "Ledger", "Line", "LmStudioProvider", "LocalOptions", "Message", "MistralProvider", "Model", "ModelManager",
     "ModelResponse", "ModelStatus", "ModelStream", "MoonshotProvider", "NativeTool", "OllamaProvider", "OpenAiCompatProvider", "OpenAiOptions",
     "OpenAiProvider", "OpenRouterProvider", "PerplexityProvider", "Progress", "ProviderError", "ProviderOptions", "Receipt", "Speech", "StreamChunk",
-    "StreamTruncated", "StructuredOutputError", "TextContent", "TogetherProvider", "TokenLogprob", "Tool", "ToolCall", "ToolDefinition",
+    "StreamTruncated", "StructuredOutputError", "TextContent", "TogetherProvider", "TokenLogprob", "Tool", "ToolCall", "ToolDefinition", "ToolError",
     "ToolLoopError", "Transcription", "UnknownModelError", "UnsupportedFeatureError", "UnsupportedNativeToolError", "UploadedFile", "UsageStats",
     "VideoContent", "VllmProvider", "XaiProvider", "ZaiProvider", "abatch", "aembed", "agenerate_3d", "agenerate_image", "agenerate_music",
     "agenerate_video", "aremove_background", "aspeak", "atranscribe", "aupscale_image", "batch", "embed", "generate_3d", "generate_image",

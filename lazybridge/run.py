@@ -54,6 +54,7 @@ class Policy:
     name: str | None = None
     budget: Budget | None = None
     ledger: Ledger | None = None
+    max_tool_errors: int = 3
 
 
 class Run:
