@@ -1,6 +1,7 @@
 """Turns of several tool calls in OpenAI's two wires and Anthropic's: what is sent is checked against the SDKs' own types.
 
-A turn is a list of `{"name": ..., "arguments": ...}`; the calls of a stream come in pieces, OpenAI's interleaved.
+A turn is a list of `{"name": ..., "arguments": ...}`; the calls of a stream come in pieces, OpenAI's interleaved. Who asks
+for thinking gets `THINKING` before the calls, or `REASONING`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,14 @@ from pydantic import TypeAdapter
 
 Events = list[Any]
 
+THINKING: list[dict[str, Any]] = [
+    {"type": "thinking", "thinking": "Two calls.", "signature": "EqQBCkgI+/=="},
+    {"type": "redacted_thinking", "data": "EmwKAhgB+/=="},
+]
+REASONING: list[dict[str, Any]] = [
+    {"id": "rs_1", "type": "reasoning", "summary": [], "encrypted_content": "gAAAAABm+/==", "status": "completed"}
+]
+
 
 def tool_turn(body: dict[str, Any], turns: list[list[dict[str, Any]]]) -> Events | None:
     """The events of the next turn, the whole answer last; None where all turns were had."""
@@ -25,8 +34,10 @@ def tool_turn(body: dict[str, Any], turns: list[list[dict[str, Any]]]) -> Events
         return None
     calls = [{"id": f"call_{done}_{place}", **call} for place, call in enumerate(turns[done])]
     if "input" in body:
-        return _responses(body["model"], calls)
-    return _messages(body["model"], calls) if "max_tokens" in body else _chat(body["model"], calls)
+        return _responses(body["model"], calls, REASONING if "reasoning" in body else [])
+    if "max_tokens" in body:
+        return _messages(body["model"], calls, THINKING if "thinking" in body else [])
+    return _chat(body["model"], calls)
 
 
 def _text(call: dict[str, Any]) -> str:
@@ -73,12 +84,12 @@ def _chat(model: str, calls: list[dict[str, Any]]) -> Events:
     return [*((None, sent) for sent in chunks), (None, "[DONE]"), whole]
 
 
-def _responses(model: str, calls: list[dict[str, Any]]) -> Events:
+def _responses(model: str, calls: list[dict[str, Any]], thoughts: list[dict[str, Any]]) -> Events:
     usage = {
         "input_tokens": 20, "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
         "output_tokens": 5, "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 25,
     }  # fmt: skip
-    items = [
+    items = [*thoughts] + [
         {
             "id": f"fc_{call['id']}", "type": "function_call", "call_id": call["id"], "name": call["name"],
             "arguments": _text(call), "status": "completed",
@@ -95,9 +106,10 @@ def _responses(model: str, calls: list[dict[str, Any]]) -> Events:
         {"type": "response.created", "response": {**whole, "status": "in_progress", "output": [], "usage": None}}
     ]
     for place, item in enumerate(items):
-        begun = {**item, "arguments": "", "status": "in_progress"}
+        begun = {**item, **({"arguments": ""} if "call_id" in item else {}), "status": "in_progress"}
         events.append({"type": "response.output_item.added", "output_index": place, "item": begun})
-    for place, piece in _interleaved(calls):
+    for number, piece in _interleaved(calls):
+        place = number + len(thoughts)
         where = {"output_index": place, "item_id": items[place]["id"]}
         events.append({"type": "response.function_call_arguments.delta", "delta": piece, **where})
     for place, item in enumerate(items):
@@ -110,9 +122,9 @@ def _responses(model: str, calls: list[dict[str, Any]]) -> Events:
     return [*((event["type"], event) for event in events), whole]
 
 
-def _messages(model: str, calls: list[dict[str, Any]]) -> Events:
+def _messages(model: str, calls: list[dict[str, Any]], thoughts: list[dict[str, Any]]) -> Events:
     usage = {"input_tokens": 20, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 0, "output_tokens": 5}
-    blocks = [
+    blocks = [*thoughts] + [
         {"type": "tool_use", "id": call["id"], "name": call["name"], "input": json.loads(_text(call))} for call in calls
     ]
     whole = {
@@ -121,10 +133,19 @@ def _messages(model: str, calls: list[dict[str, Any]]) -> Events:
     }  # fmt: skip
     begun = {**whole, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
     events: list[dict[str, Any]] = [{"type": "message_start", "message": begun}]
-    for place, (call, block) in enumerate(zip(calls, blocks, strict=True)):
-        events.append({"type": "content_block_start", "index": place, "content_block": {**block, "input": {}}})
-        for piece in _pieces(call):
-            delta = {"type": "input_json_delta", "partial_json": piece}
+    for place, block in enumerate(blocks):
+        deltas: list[dict[str, Any]] = []
+        if block["type"] == "thinking":
+            deltas = [{"type": f"{name}_delta", name: block[name]} for name in ("thinking", "signature")]
+            begun = {**block, "thinking": "", "signature": ""}
+        elif block["type"] == "tool_use":
+            pieces = _pieces(calls[place - len(thoughts)])
+            deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in pieces]
+            begun = {**block, "input": {}}
+        else:
+            begun = block
+        events.append({"type": "content_block_start", "index": place, "content_block": begun})
+        for delta in deltas:
             events.append({"type": "content_block_delta", "index": place, "delta": delta})
         events.append({"type": "content_block_stop", "index": place})
     ended = {"stop_reason": "tool_use", "stop_sequence": None}

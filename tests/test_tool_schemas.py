@@ -281,7 +281,7 @@ def everything(
     tags: set[str],
     many: Annotated[list[Place], Field(max_length=2)],
     note: str | None = None,
-    made: list[int] = Field(default_factory=lambda: [1]),
+    made: list[int] = Field(default_factory=lambda: [1]),  # noqa: B008
 ) -> str:
     return repr((place, size, options, colour, mode, day, pair, tags, [type(item) for item in many], note, made))
 

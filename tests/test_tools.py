@@ -7,6 +7,7 @@ import asyncio
 import contextvars
 import dataclasses
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -35,6 +36,7 @@ from lazybridge import (
 from lazybridge.core.errors import ProviderTimeoutError
 from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk
 from tests.conftest import KINDS, Kind
+from tests.fake_tool_turns import REASONING, THINKING
 from tests.fake_vendor import TEXT, FakeVendor
 from tests.test_agent import Mode, ScriptedProvider, by_astream, by_call, by_run, by_stream
 
@@ -468,6 +470,9 @@ class Spot:
         (Spot(3), '{"x":3}'),
         ([City(name="Rome"), Spot(3)], '[{"name":"Rome"},{"x":3}]'),
         (Decimal("1.5"), '"1.5"'),
+        (0, "0"),
+        (False, "false"),
+        ([], "[]"),
         (TextContent("words"), "words"),
     ],
     ids=lambda value: type(value).__name__,
@@ -546,7 +551,7 @@ def test_stop_iteration_of_a_tool_is_told_like_any_other(mode: Mode, vendor: Fak
 
 
 @pytest.mark.parametrize("count", [1, 2])
-@pytest.mark.parametrize("way", ["call", "stream"])
+@pytest.mark.parametrize("way", list(MODES))
 def test_an_interrupt_passes_and_the_books_are_kept(vendor: FakeVendor, tmp_path: Path, way: str, count: int) -> None:
     vendor.tool_turns = [[call("stop")] * count]
     budget, ledger = Budget(usd=1), Ledger(tmp_path / "spend.db")
@@ -556,11 +561,31 @@ def test_an_interrupt_passes_and_the_books_are_kept(vendor: FakeVendor, tmp_path
 
     agent = KINDS["chat"].agent(vendor.url, tools=[stop], budget=budget, ledger=ledger)
     with pytest.raises(KeyboardInterrupt):
-        list(agent.stream("Go.")) if way == "stream" else agent("Go.")
+        MODES[way](agent, "Go.")
     assert 0 < budget.spent < Decimal("0.01")
     assert budget.reserved == 0
     assert len(list(ledger.rows())) == 1
     agent.close()
+
+
+def test_control_c_ends_a_synchronous_call_at_once(vendor: FakeVendor) -> None:
+    vendor.tool_turns = [[call("hang"), call("press")]]
+    release = threading.Event()
+
+    def hang() -> str:
+        release.wait(20)
+        return "late"
+
+    def press() -> str:
+        time.sleep(0.2)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        return hang()
+
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        KINDS["chat"].agent(vendor.url, tools=[hang, press])("Go.")
+    assert time.monotonic() - started < 5
+    release.set()
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -620,6 +645,45 @@ def test_what_a_first_turn_cost_is_kept_when_the_second_fails(mode: Mode) -> Non
     assert not envelope.ok
     assert envelope.metadata.attempts[0].cost_usd == 1.25
     assert envelope.metadata.receipt.total == Decimal("1.25")
+
+
+def test_anthropics_thinking_goes_back_signed_with_its_calls(mode: Mode, vendor: FakeVendor) -> None:
+    """Without its signature the vendor answers 400: "thinking.signature: Field required"."""
+    vendor.tool_turns = [[call("days", days=1), call("days", days=2)]] * 2
+    assert mode(KINDS["messages"].agent(vendor.url, tools=[days], thinking=1024, max_tokens=2048), "When?").ok
+    *_, third = vendor.bodies()
+    for turn in (1, 3):
+        assert third["messages"][turn]["content"][:2] == THINKING
+        assert [block["type"] for block in third["messages"][turn]["content"][2:]] == ["tool_use", "tool_use"]
+
+
+def test_openais_reasoning_goes_back_with_its_calls(mode: Mode, vendor: FakeVendor) -> None:
+    vendor.tool_turns = [[call("days", days=1), call("days", days=2)]]
+    agent = Agent("gpt-6-luna", api_key="k", base_url=f"{vendor.url}/v1", tools=[days], effort="low")
+    assert mode(agent, "When?").ok
+    _, second = vendor.bodies()
+    kinds = [item.get("type", "message") for item in second["input"]]
+    assert kinds[1:] == ["reasoning", *["function_call"] * 2, *["function_call_output"] * 2]
+    assert second["input"][1]["encrypted_content"] == REASONING[0]["encrypted_content"]
+    assert "reasoning.encrypted_content" in second["include"]
+
+
+def test_googles_thought_signature_goes_back_with_its_call(mode: Mode, vendor: FakeVendor) -> None:
+    """Without it the vendor answers 400: "missing a thought_signature"."""
+    vendor.tool_call = {"name": "days", "arguments": {"days": 1}}
+    assert mode(KINDS["gemini"].agent(vendor.url, tools=[days]), "When?").ok
+    parts = [part for content in vendor.bodies()[1]["contents"] for part in content["parts"]]
+    (asked,) = [part for part in parts if "functionCall" in part]
+    assert asked["thoughtSignature"] == "c2lnbmVk"
+
+
+def test_all_turns_of_all_calls_of_an_agent_share_a_connection(kind: Kind, vendor: FakeVendor) -> None:
+    vendor.tool_turns = [[call("days", days=1), call("days", days=2)], [call("days", days=3)]]
+    with kind.agent(vendor.url, tools=[days]) as agent:
+        for _ in range(3):
+            assert agent("When?").ok
+    assert len(vendor.requests) == 9
+    assert vendor.connections == 1
 
 
 def test_a_tool_loop_is_quiet(kind: Kind, mode: Mode, vendor: FakeVendor, recwarn: pytest.WarningsRecorder) -> None:

@@ -64,7 +64,15 @@ class Toolbox:
         names = list(self._tools)
         near = difflib.get_close_matches(call.name, names, n=1)
         meant = f"; did you mean {near[0]!r}?" if near else ""
-        return refused(call, f"there is no tool {call.name!r}{meant}; there are {', '.join(names)}")
+        return refused(call, f"there is no tool {call.name[:64]!r}{meant}; there are {', '.join(names)}")
+
+
+class _Interrupted(Exception):
+    """An interrupt inside a tool: raised in its task, it would stop the event loop before the other tools."""
+
+    def __init__(self, by: BaseException) -> None:
+        super().__init__()
+        self.by = by
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,8 @@ class CallTools:
                 return await asyncio.gather(*tasks)
         except TimeoutError:
             raise self.deadline.error() from None
+        except _Interrupted as interrupted:
+            raise interrupted.by from None
         finally:
             for task in tasks:
                 task.cancel()
@@ -112,6 +122,8 @@ class CallTools:
             try:
                 async with asyncio.timeout(limit):
                     return self._told(await tool.arun(call))
+            except (KeyboardInterrupt, SystemExit) as exc:
+                raise _Interrupted(exc) from None
             except TimeoutError:
                 return failure(call, TimeoutError(f"{call.name} took longer than {limit:g} s"))
 

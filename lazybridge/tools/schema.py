@@ -172,7 +172,7 @@ def _typed(parameter: inspect.Parameter, documented: str | None) -> tuple[Any, F
         annotation = Annotated[annotation, Field(description=said)]
     if isinstance(parameter.default, FieldInfo):
         annotation = Annotated[annotation, parameter.default]
-    if parameter.default is not parameter.empty and parameter.default not in fields:
+    if parameter.default is not parameter.empty and not isinstance(parameter.default, FieldInfo):
         return annotation, None  # the function has its own
     return annotation, next((field for field in fields if not field.is_required()), None)
 
