@@ -28,9 +28,10 @@ def failure(call: ToolCall, exc: Exception) -> Message:
     return Message.tool(text, tool_call_id=call.id, name=call.name, is_error=True)
 
 
-def refused(call: ToolCall, why: str) -> Message:
-    """What is wrong with a call, for the model to write a better one."""
-    return Refused.tool(why, tool_call_id=call.id, name=call.name, is_error=True)
+def refused(call: ToolCall, why: Exception) -> Message:
+    """What is wrong with a call, for the model to write a better one; a ValueError's words as they are."""
+    text = str(why) if type(why) is ValueError else f"{type(why).__name__}: {why}"
+    return Refused.tool(text, tool_call_id=call.id, name=call.name, is_error=True)
 
 
 def redacted(message: Message, secrets: tuple[str, ...]) -> Message:

@@ -64,7 +64,7 @@ class Toolbox:
         names = list(self._tools)
         near = difflib.get_close_matches(call.name, names, n=1)
         meant = f"; did you mean {near[0]!r}?" if near else ""
-        return refused(call, f"there is no tool {call.name[:64]!r}{meant}; there are {', '.join(names)}")
+        return refused(call, ValueError(f"there is no tool {call.name[:64]!r}{meant}; there are {', '.join(names)}"))
 
 
 class _Interrupted(Exception):
@@ -120,12 +120,13 @@ class CallTools:
         async with slots:
             limit = self._limit(call)
             try:
-                async with asyncio.timeout(limit):
+                async with asyncio.timeout(limit) as timer:
                     return self._told(await tool.arun(call))
             except (KeyboardInterrupt, SystemExit) as exc:
                 raise _Interrupted(exc) from None
-            except TimeoutError:
-                return failure(call, TimeoutError(f"{call.name} took longer than {limit:g} s"))
+            except TimeoutError as exc:
+                late = TimeoutError(f"{call.name} took longer than {limit:g} s") if timer.expired() else exc
+                return self._told(failure(call, late))
 
     def _limit(self, call: ToolCall) -> float | None:
         tool = self.box.named(call.name)

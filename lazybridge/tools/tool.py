@@ -69,7 +69,7 @@ class Tool:
         try:
             positions, named = self._parameters.bound(call)
         except Exception as exc:  # a validator of the user's own may raise anything
-            return refused(call, str(exc))
+            return refused(call, exc)
         try:
             value = self.function(*positions, **named)
             return success(call, wait(value) if inspect.isawaitable(value) else value)
@@ -82,7 +82,7 @@ class Tool:
         try:
             positions, named = self._parameters.bound(call)
         except Exception as exc:
-            return refused(call, str(exc))
+            return refused(call, exc)
         called = functools.partial(self.function, *positions, **named)
         try:
             value = called() if is_async(self.function) else await in_thread(called, self.name)
