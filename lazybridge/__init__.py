@@ -19,7 +19,7 @@ __all__ = [
     "MoonshotProvider", "NativeTool", "NotFoundError", "OllamaProvider", "OpenAiCompatProvider", "OpenAiOptions", "OpenAiProvider",
     "OpenRouterProvider", "OverloadedError", "PermissionDeniedError", "PerplexityProvider", "Progress", "ProviderConnectionError", "ProviderError",
     "ProviderOptions", "ProviderTimeoutError", "QuotaExceededError", "RateLimitError", "Receipt", "ServerError", "Speech", "StreamChunk",
-    "StreamTruncated", "StructuredOutputError", "TextContent", "TogetherProvider", "TokenLogprob", "Tool", "ToolCall", "ToolDefinition",
+    "StreamTruncated", "StructuredOutputError", "TextContent", "TogetherProvider", "TokenLogprob", "Tool", "ToolCall", "ToolDefinition", "ToolError",
     "ToolLoopError", "Transcription", "UnknownModelError", "UnsupportedFeatureError", "UnsupportedNativeToolError", "UploadedFile", "UsageStats",
     "VideoContent", "VllmProvider", "XaiProvider", "ZaiProvider", "abatch", "aembed", "agenerate_3d", "agenerate_image", "agenerate_music",
     "agenerate_video", "aremove_background", "aspeak", "atranscribe", "aupscale_image", "batch", "embed", "generate_3d", "generate_image",

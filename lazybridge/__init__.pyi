@@ -43,6 +43,7 @@ from lazybridge.core.errors import RateLimitError as RateLimitError
 from lazybridge.core.errors import ServerError as ServerError
 from lazybridge.core.errors import StreamTruncated as StreamTruncated
 from lazybridge.core.errors import StructuredOutputError as StructuredOutputError
+from lazybridge.core.errors import ToolError as ToolError
 from lazybridge.core.errors import ToolLoopError as ToolLoopError
 from lazybridge.core.errors import UnknownModelError as UnknownModelError
 from lazybridge.core.errors import UnsupportedFeatureError as UnsupportedFeatureError

@@ -6,10 +6,12 @@ import time
 from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import aclosing, closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from lazybridge.core import structured
 from lazybridge.core.errors import ConfigurationError, LazyBridgeError, StreamTruncated
+from lazybridge.core.errors.secrets import credentials_of
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.types import Adjustment, CompletionRequest, CompletionResponse, StreamChunk
 from lazybridge.drivers import adrive, adrive_stream, drive, drive_stream
@@ -34,8 +36,10 @@ class Call:
         output: Any,
     ) -> None:
         self._run = Run(provider, policy, Limits(request.timeout, request.ttft, request.idle))
-        self._turns = turns(request, runnable=tools.runnable, max_turns=policy.max_turns)
-        self._tools = tools
+        self._turns = turns(
+            request, runnable=tools.runnable, max_turns=policy.max_turns, max_tool_errors=policy.max_tool_errors
+        )
+        self._tools = tools.of_call(self._run.deadline, partial(credentials_of, provider, request.extra_headers))
         self._output = output
         self._notes = notes
         self._started = time.perf_counter()

@@ -18,7 +18,7 @@ class ToolRunner(Protocol):
     """Runs the calls of one turn."""
 
     def run(self, calls: Sequence[ToolCall]) -> list[Message]:
-        """One tool message for each call, in order."""
+        """One tool message for each call, in order; at the call's deadline its error."""
         ...
 
     async def arun(self, calls: Sequence[ToolCall]) -> list[Message]:
@@ -52,20 +52,11 @@ async def adrive(run: Run, loop: Turns, tools: ToolRunner) -> CompletionResponse
     """A whole answer, on the running event loop."""
     step = next(loop)
     while True:
-        result = await (_aask(run, step.request) if isinstance(step, Ask) else _arun(run, tools, step.calls))
+        result = await (_aask(run, step.request) if isinstance(step, Ask) else tools.arun(step.calls))
         try:
             step = loop.send(result)
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
-
-
-async def _arun(run: Run, tools: ToolRunner, calls: Sequence[ToolCall]) -> list[Message]:
-    """The tools' results, within the call's time; only asynchronous tools can be stopped."""
-    try:
-        async with asyncio.timeout(run.deadline.left()):
-            return await tools.arun(calls)
-    except TimeoutError:
-        raise run.deadline.error() from None
 
 
 async def _aask(run: Run, request: CompletionRequest) -> CompletionResponse:
@@ -142,7 +133,7 @@ async def adrive_stream(run: Run, loop: Turns, tools: ToolRunner) -> AsyncGenera
             result = last.response
         else:
             yield StreamChunk(tool_calls=last.tool_calls, model=last.model)
-            result = await _arun(run, tools, step.calls)
+            result = await tools.arun(step.calls)
         try:
             step = loop.send(result)
         except StopIteration as stop:

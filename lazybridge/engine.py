@@ -62,11 +62,13 @@ class LLMEngine:
     """Asks one model, runs tools, retries and keeps the time.
 
     `timeout` is in seconds for the whole call, over all attempts, waits and tool turns; `ttft` for an attempt's first
-    token, `idle` between its chunks. `max_retries` more attempts
-    follow a failed one. `fallback` names who is asked after that: models, tiers or agents, in order, where the kind of the
-    error is in `fallback_on` (`succession.MOVES_ON`); True is the provider's own next model, where one is gone or
-    overloaded, False nobody. `on_break` says what becomes of a stream that breaks off after its first chunk: "raise", "restart"
-    or "continue", of which a chunk's `resumed` tells. Keywords that are no setting go to the provider's class (`api="chat"`).
+    token, `idle` between its chunks. `max_retries` more attempts follow a failed one. A call ends after `max_turns` requests,
+    or after `max_tool_errors` turns in a row in which no tool could be run; `max_parallel_tools` calls of one turn run at
+    once, each for `tool_timeout` seconds. `fallback` names who is asked where retries do not help: models, tiers or agents,
+    in order, where the kind of the error is in `fallback_on` (`succession.MOVES_ON`); True is the provider's own next model,
+    where one is gone or overloaded, False nobody. `on_break` says what becomes of a stream that breaks off after its first
+    chunk: "raise", "restart" or "continue", of which a chunk's `resumed` tells. Keywords that are no setting go to the
+    provider's class (`api="chat"`).
     Raises ConfigurationError for a missing key or package, an unknown model, or a misspelt tier or option.
     """
 
@@ -89,6 +91,9 @@ class LLMEngine:
         timeout: float | None = None,
         max_retries: int = 2,
         max_turns: int = 10,
+        max_tool_errors: int = 3,
+        max_parallel_tools: int = 8,
+        tool_timeout: float | None = None,
         fallback: bool | str | Iterable[Any] = True,
         fallback_on: Iterable[str] | None = None,
         on_break: OnBreak = "raise",
@@ -111,6 +116,9 @@ class LLMEngine:
         for word, count in (("max_retries", max_retries), ("max_turns", max_turns)):
             if not isinstance(count, int) or count < 0:
                 raise ConfigurationError(f"{word}={count!r} is no count\n{word} is a whole number, such as 2")
+        for word, count in (("max_tool_errors", max_tool_errors), ("max_parallel_tools", max_parallel_tools)):
+            if type(count) is not int or count < 1:
+                raise ConfigurationError(f"{word}={count!r} is no count\n{word} is a whole number from 1 on, such as 3")
         options = {word: settings.pop(word) for word in list(settings) if word not in SETTING_NAMES}
         for word in options:
             refuse_misspelt(word)
@@ -125,13 +133,15 @@ class LLMEngine:
         lifecycle.warn(
             self.provider.registered_name(), self.model or self.provider.model or self.provider.default_model
         )
-        self.tools = Toolbox(tools)
+        self.tools = Toolbox(tools, timeout=tool_timeout, max_parallel=max_parallel_tools)
         self.output = output
         self._template = self._checked({**settings, "timeout": timeout}, native_tools)
         if on_break not in ON_BREAK:
             raise ConfigurationError(f"unknown on_break {on_break!r}\nwrite one of {', '.join(ON_BREAK)}")
         follow = fallback_of(fallback, fallback_on, self, LLMEngine)
-        self.policy = Policy(RetryPolicy(max_retries), follow, max_turns, name, budget, ledger, on_break)
+        self.policy = Policy(
+            RetryPolicy(max_retries), follow, max_turns, name, budget, ledger, on_break, max_tool_errors
+        )
 
     def _checked(self, settings: dict[str, Any], native_tools: Iterable[NativeTool]) -> CompletionRequest:
         """The request of every call but for its messages; what is wrong with a setting is said when the agent is built."""

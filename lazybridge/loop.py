@@ -9,6 +9,7 @@ from typing import Any
 from lazybridge.core.content import Citation
 from lazybridge.core.errors import ToolLoopError
 from lazybridge.core.types import CompletionRequest, CompletionResponse, Message, ProviderState, ToolCall
+from lazybridge.tools.results import Refused
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,15 @@ class RunTools:
 Turns = Generator[Ask | RunTools, Any, CompletionResponse]
 
 
-def turns(request: CompletionRequest, *, runnable: Collection[str], max_turns: int) -> Turns:
+def turns(request: CompletionRequest, *, runnable: Collection[str], max_turns: int, max_tool_errors: int = 3) -> Turns:
     """Ask until the model answers without a call that can be run.
 
     `runnable` are the tools that have a function here. An answer that calls another one, or whose call was cut off at the
     token limit and would be again, is returned as it is; a tool that nobody knows goes back to the model. Raises ToolLoopError, with the messages so far, where
-    `max_turns` requests did not bring an answer.
+    `max_turns` requests did not bring an answer, or where in `max_tool_errors` turns in a row no call could be run.
     """
     paused: CompletionResponse | None = None
+    refusals = 0
     left_to_caller = {tool.name for tool in request.tools}.difference(runnable)
     for _ in range(max_turns):
         response: CompletionResponse = yield Ask(request)
@@ -52,12 +54,20 @@ def turns(request: CompletionRequest, *, runnable: Collection[str], max_turns: i
             request,
             messages=(*request.messages, response.to_message(), *results),
             # A forced choice was obeyed; forcing it again would never end.
-            tool_choice=None if request.tool_choice in (None, "auto") else "auto",
+            tool_choice=request.tool_choice if request.tool_choice in ("none", None) else "auto",
         )
         paused = None
-    error = ToolLoopError(f"no answer after max_turns={max_turns}; raise max_turns or look at error.messages")
+        refusals = refusals + 1 if all(isinstance(result, Refused) for result in results) else 0
+        if refusals >= max_tool_errors:
+            why = f"no call could be run in {refusals} turns in a row (max_tool_errors={max_tool_errors}); the last one"
+            raise _ended(f"{why}: {results[-1].text}", request)
+    raise _ended(f"no answer after max_turns={max_turns}; raise max_turns or look at error.messages", request)
+
+
+def _ended(why: str, request: CompletionRequest) -> ToolLoopError:
+    error = ToolLoopError(why)
     error.messages = request.messages
-    raise error
+    return error
 
 
 def continued(paused: CompletionResponse | None, response: CompletionResponse) -> CompletionResponse:

@@ -26,6 +26,7 @@ class Policy:
     budget: Budget | None = None
     ledger: Ledger | None = None
     on_break: OnBreak = "raise"
+    max_tool_errors: int = 3
 
 
 def ledger_of(policy: Policy) -> Ledger | None:

@@ -64,6 +64,9 @@ class Options(Settings, total=False):
     strict_native_tools: bool | None
     max_retries: int
     max_turns: int
+    max_tool_errors: int
+    max_parallel_tools: int
+    tool_timeout: float | None
     fallback: bool | str | Iterable[Any]
     fallback_on: Iterable[str] | None
     on_break: OnBreak

@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from tests.fake_endpoints import ANSWERS
+from tests.fake_tool_turns import tool_turn
 
 PIECES = ("Hello ", "from ", "the fake ", "vendor.")
 TEXT = "".join(PIECES)
@@ -49,6 +50,7 @@ class FakeVendor:
         self.connections = 0
         self.pieces: tuple[str, ...] = PIECES
         self.tool_call: dict[str, Any] | None = None
+        self.tool_turns: list[list[dict[str, Any]]] = []
         self.batches: dict[str, list[dict[str, Any]]] = {}
         self._faults: deque[Fault] = deque()
         self._stopping = threading.Event()
@@ -163,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
         wrong = _mistral_refusal(body) if wire is _mistral else None
         if wrong:
             return self._send(422, {"detail": [{"type": "value_error", "loc": ["body"], "msg": wrong}]}, {})
-        events = wire(body, self.vendor.pieces, self.vendor.tool_call)
+        events = tool_turn(body, self.vendor.tool_turns) or wire(body, self.vendor.pieces, self.vendor.tool_call)
         if not body.get("stream") and query != "alt=sse":
             return self._drip(events[-1], fault.drip) if fault.drip else self._send(200, events[-1], fault.headers)
         self._stream(events[:-1], fault, query)

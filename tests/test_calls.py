@@ -655,7 +655,7 @@ def test_an_envelope_survives_pickling(agent: Callable[..., Agent]) -> None:
         ({"extra_body": [1]}, "extra_body is a dict"),
         ({"metadata": "x"}, "metadata is a dict"),
         ({"cache": "2h"}, "'5m' or '1h'"),
-        ({"tool_choice": "any"}, "write 'required'"),
+        ({"tool_choice": "requird"}, "did you mean 'required'"),
         ({"tool_choice": "wether"}, "use one of auto, required, none"),
         ({"effort": "hihg"}, "minimal, low, medium"),
         ({"temperature": "hot"}, "temperature is a number"),

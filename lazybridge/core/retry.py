@@ -53,10 +53,10 @@ class Deadline:
         return ProviderTimeoutError(f"the call took longer than timeout={self.timeout:g} s", retryable=False)
 
 
-def checked_timeout(timeout: float | None) -> float | None:
-    """A time in seconds, or no limit. Raises ConfigurationError for anything else."""
+def checked_timeout(timeout: float | None, name: str = "timeout") -> float | None:
+    """A time in seconds, or no limit. Raises ConfigurationError, by the setting's name, for anything else."""
     if timeout is not None and not (isinstance(timeout, (int, float)) and 0 < timeout < inf):
-        raise ConfigurationError(f"timeout={timeout!r} is no time\ntimeout is in seconds, above 0; None is no limit")
+        raise ConfigurationError(f"{name}={timeout!r} is no time\n{name} is in seconds, above 0; None is no limit")
     return timeout
 
 

@@ -5,6 +5,7 @@ Inputs are frozen. Unknown is None, never 0 or a default; text is the exception 
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -81,7 +82,7 @@ class ToolCall:
             return cls(id, name, dict(raw or {}))
         try:
             arguments = json.loads(raw) if raw.strip() else {}
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             return cls(id, name, {}, raw, f"arguments are not valid JSON: {exc}")
         if arguments is None:
             arguments = {}
@@ -189,7 +190,7 @@ class OutputSchema:
 class CompletionRequest:
     """One question for one model. It is read-only: a provider builds its payload in a local variable.
 
-    `tool_choice` is "auto", "required", "none" or a tool's name. `thinking` is True, False or a budget in tokens.
+    `tool_choice` is "auto", "required" (or "any"), "none" or a tool's name. `thinking` is True, False or a budget in tokens.
     `cache` asks for prompt caching where a vendor wants to be asked. `logprobs` asks for the probability of each token, and
     is the number of alternatives to each (0 for the token alone). `timeout` is in seconds, for this one request.
     `strict=True` raises UnsupportedFeatureError where a parameter cannot be sent, instead of an adjustment.
@@ -250,11 +251,14 @@ class CompletionRequest:
         names = [*(tool.name for tool in self.tools), *self.native_tools]
         if "tools" in (self.extra_body or {}):
             return
-        if self.tool_choice is None or self.tool_choice in ("auto", "required", "none", *names):
+        words = ["auto", "required", "none", *names]
+        if self.tool_choice is None or self.tool_choice in words:
             return
-        words = ", ".join(["auto", "required", "none", *names])
-        hint = "; for any tool write 'required'" if self.tool_choice == "any" else ""
-        raise ValueError(f"unknown tool_choice {self.tool_choice!r}; use one of {words}{hint}")
+        if self.tool_choice == "any":  # Anthropic's word
+            return object.__setattr__(self, "tool_choice", "required")
+        near = difflib.get_close_matches(self.tool_choice, words, n=1)
+        meant = f" did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"unknown tool_choice {self.tool_choice!r};{meant} use one of {', '.join(words)}")
 
     @property
     def cache_hints(self) -> tuple[CacheHint, ...]:

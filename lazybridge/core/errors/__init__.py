@@ -10,7 +10,7 @@ LazyBridgeError
 │   ├── ContextLengthError  ContentPolicyError  RateLimitError  QuotaExceededError
 │   ├── OverloadedError  ServerError  ProviderConnectionError  ProviderTimeoutError
 │   └── StreamTruncated
-├── ToolLoopError
+├── ToolLoopError   ToolError             the latter is yours to raise, in a tool
 ├── StructuredOutputError
 └── BudgetExceeded                      cap spent reserved cost: it was not sent
 """
@@ -36,6 +36,7 @@ from lazybridge.core.errors.tree import (
     ServerError,
     StreamTruncated,
     StructuredOutputError,
+    ToolError,
     ToolLoopError,
     UnknownModelError,
     UnsupportedFeatureError,
@@ -62,6 +63,7 @@ __all__ = [
     "ServerError",
     "StreamTruncated",
     "StructuredOutputError",
+    "ToolError",
     "ToolLoopError",
     "UnknownModelError",
     "UnsupportedFeatureError",

@@ -58,9 +58,14 @@ class UnsupportedFeatureError(LazyBridgeError, ValueError):
 
 
 class ToolLoopError(LazyBridgeError):
-    """The tool loop reached `max_turns`; `messages` holds the conversation so far."""
+    """The tool loop reached `max_turns`, or `max_tool_errors` turns in a row whose calls could not be run; `messages`
+    holds the conversation so far."""
 
     messages: tuple[Any, ...] = ()
+
+
+class ToolError(LazyBridgeError):
+    """Raised by a tool of yours: its message goes to the model as it is, without the name of a class."""
 
 
 class StructuredOutputError(LazyBridgeError):
