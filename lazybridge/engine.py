@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Unpack, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack, cast
 
 from lazybridge.broken import ON_BREAK, OnBreak
 from lazybridge.budget import Budget, check_budget
@@ -21,6 +21,7 @@ from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.registry import Route
 from lazybridge.core.retry import RetryPolicy
 from lazybridge.core.types import Adjustment, CompletionRequest, Message, NativeTool, Tier, ToolDefinition
+from lazybridge.default_choice import default_provider
 from lazybridge.envelope import Envelope
 from lazybridge.needs import rung_for
 from lazybridge.policy import Policy
@@ -31,22 +32,6 @@ from lazybridge.tools import Tool, Toolbox
 if TYPE_CHECKING:
     from lazybridge.ledger import Ledger
 
-# `Agent()` takes the first vendor of this order whose key is in the environment, else the local model: the vendors with an
-# SDK of their own, then the makers who speak Chat Completions, then who hosts others' models. Each has a default model and
-# every tier. Hugging Face and fal are not among them: their keys are set for more than language models.
-DEFAULT_ORDER: tuple[tuple[str, str], ...] = (
-    ("anthropic", "ANTHROPIC_API_KEY"),
-    ("openai", "OPENAI_API_KEY"),
-    ("google", "GOOGLE_API_KEY"),
-    ("google", "GEMINI_API_KEY"),
-    ("mistral", "MISTRAL_API_KEY"),
-    ("groq", "GROQ_API_KEY"),
-    ("xai", "XAI_API_KEY"),
-    ("deepseek", "DEEPSEEK_API_KEY"),
-    ("zai", "ZAI_API_KEY"),
-    ("cerebras", "CEREBRAS_API_KEY"),
-    ("openrouter", "OPENROUTER_API_KEY"),
-)
 _MAKERS = (
     "anthropic",
     "openai",
@@ -202,7 +187,7 @@ class LLMEngine:
         if isinstance(provider, str):
             provider = registry.provider_class(cls._PROVIDER_ALIASES.get(provider.lower(), provider))
         if provider is None and model is None:
-            choice = default_provider()
+            choice = default_provider(cls._PROVIDER_DEFAULT)
             print(f"lazybridge: {choice.why}", file=sys.stderr)
             provider = registry.provider_class(choice.name)
         if provider is None:
@@ -273,25 +258,6 @@ class LLMEngine:
 
 
 _OF_THE_ENGINE = ("model", "output_schema", "extra_headers", "timeout")
-
-
-class Choice(NamedTuple):
-    """A provider and the sentence that says why it is taken."""
-
-    name: str
-    why: str
-
-
-def default_provider() -> Choice:
-    """What `Agent()` takes where neither a model nor a provider is named."""
-    registered = LLMEngine._PROVIDER_DEFAULT
-    if registered:
-        return Choice(registered, f"using {registered}, the registered default")
-    for name, variable in DEFAULT_ORDER:
-        if os.environ.get(variable):
-            return Choice(name, f"using {name}, because {variable} is set")
-    variables = ", ".join(variable for _, variable in DEFAULT_ORDER)
-    return Choice("local", f"using the local model, because none of {variables} is set")
 
 
 def _has_own_url(provider: type[BaseProvider], options: Mapping[str, Any]) -> bool:

@@ -31,7 +31,7 @@ LEVELS = (
     ("broken",),
     ("cover",),
     ("budget", "budget_books", "budget_file", "ledger"),
-    ("estimate", "needs", "weighing"),
+    ("estimate", "needs", "weighing", "default_choice"),
     ("loop", "tools", "envelope", "arrived"),
     ("awaiting",),
     ("core.providers",),

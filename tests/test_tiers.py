@@ -18,7 +18,7 @@ from lazybridge.core import catalogue, registry, tiers
 from lazybridge.core.catalogue import lifecycle
 from lazybridge.core.providers.openai import OpenAIProvider
 from lazybridge.core.types import TIERS
-from lazybridge.engine import DEFAULT_ORDER
+from lazybridge.default_choice import DEFAULT_ORDER
 from tests.fake_vendor import FakeVendor
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 32

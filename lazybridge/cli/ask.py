@@ -15,7 +15,8 @@ from lazybridge.cli.notes import complain, footer, note, plain_warnings, show_fo
 from lazybridge.cli.record import print_json, record
 from lazybridge.core.errors import LazyBridgeError
 from lazybridge.core.types import CompletionRequest
-from lazybridge.engine import default_provider
+from lazybridge.default_choice import default_provider
+from lazybridge.engine import LLMEngine
 from lazybridge.envelope import Envelope, EnvelopeMetadata
 
 
@@ -62,7 +63,9 @@ def ask(question: Question, display: Display) -> Exit:
 def _ask(question: Question, display: Display) -> Outcome:
     settings = dict(question.agent)
     if display.quiet and settings.get("model") is None and settings.get("provider") is None:
-        settings["provider"] = default_provider().name  # named, so that nobody needs to be told of it
+        settings["provider"] = default_provider(
+            LLMEngine._PROVIDER_DEFAULT
+        ).name  # named, so that nobody needs to be told of it
     try:
         agent = Agent(**settings, output=question.schema)
         request = agent.engine.request(question.task, question.attachments)

@@ -11,7 +11,8 @@ from lazybridge.cli.choice import ProviderFacts, facts
 from lazybridge.cli.record import SCHEMA_VERSION
 from lazybridge.core import registry
 from lazybridge.core.errors import ConfigurationError
-from lazybridge.engine import Choice, default_provider
+from lazybridge.default_choice import Choice, default_provider
+from lazybridge.engine import LLMEngine
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,9 @@ class Report:
 
 def examine() -> Report:
     """Look at every provider. Nothing is called, downloaded or imported beyond lazybridge itself."""
-    return Report(tuple(_provider(name) for name in registry.provider_names()), default_provider())
+    return Report(
+        tuple(_provider(name) for name in registry.provider_names()), default_provider(LLMEngine._PROVIDER_DEFAULT)
+    )
 
 
 def _provider(name: str) -> Provider:
