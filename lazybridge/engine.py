@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Unpack, cast
 
+from lazybridge.audience import Audience, check_session
 from lazybridge.budget import Budget, check_budget
 from lazybridge.call import Call
 from lazybridge.core import catalogue, registry, structured, tiers
@@ -88,6 +89,7 @@ class LLMEngine:
         name: str | None = None,
         budget: Budget | None = None,
         ledger: Ledger | None = None,
+        session: Audience | None = None,
         **settings: Any,
     ) -> None:
         api_key = Secret(api_key) if isinstance(api_key, str) else api_key
@@ -121,7 +123,9 @@ class LLMEngine:
         self.tools = Toolbox(tools)
         self.output = output
         self._template = self._checked({**settings, "timeout": timeout}, native_tools)
-        self.policy = Policy(RetryPolicy(max_retries), fallback, max_turns, name, budget, ledger)
+        self.policy = Policy(
+            RetryPolicy(max_retries), fallback, max_turns, name, budget, ledger, check_session(session)
+        )
 
     def _checked(self, settings: dict[str, Any], native_tools: Iterable[NativeTool]) -> CompletionRequest:
         """The request of every call but for its messages; what is wrong with a setting is said when the agent is built."""

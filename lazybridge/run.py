@@ -28,8 +28,10 @@ from lazybridge.core.retry import Deadline, RetryPolicy
 from lazybridge.core.types import Adjustment, CompletionRequest, CompletionResponse, StreamChunk, UsageStats
 from lazybridge.cover import Cover, cover
 from lazybridge.envelope import Attempt, total_receipt
+from lazybridge.listening import listening
 
 if TYPE_CHECKING:
+    from lazybridge.audience import Audience
     from lazybridge.ledger import Ledger
 
 _log = logging.getLogger("lazybridge")
@@ -54,6 +56,7 @@ class Policy:
     name: str | None = None
     budget: Budget | None = None
     ledger: Ledger | None = None
+    session: Audience | None = None
 
 
 class Run:
@@ -65,7 +68,8 @@ class Run:
         self.deadline = Deadline(timeout)
         self.run_id = uuid.uuid4().hex
         self.policy = policy
-        self.ledger = ledger_of(policy)
+        self.events = listening(policy, provider, self.run_id)  # None where nobody listens
+        self.ledger = ledger_of(policy, None if self.events is None else self.events.ledger)
         self.attempts: list[Attempt] = []
         self.responses: list[CompletionResponse] = []
         self.arrived = Arrived()
@@ -90,6 +94,8 @@ class Run:
             self._adjusted = (*self._adjusted, *self._cover.adjustments)
         self.attempts.append(Attempt(self.provider_name, self._model(request), started=time.time()))
         self._request = request
+        if self.events is not None:
+            self.events.requested(request, self.attempts[-1].model, len(self.responses) + 1)
         return request
 
     def _model(self, request: CompletionRequest) -> str | None:
@@ -108,6 +114,8 @@ class Run:
         attempt.usage, attempt.request_id = response.usage, response.request_id
         asked, attempt.model = attempt.model, response.model or attempt.model
         self._settle(attempt, asked)
+        if self.events is not None:
+            self.events.responded(attempt, response, self.arrived.first_chunk_ms(attempt.started))
         self.responses.append(response)
         self._retries_done = 0
         return response
@@ -119,15 +127,17 @@ class Run:
     def failed(self, exc: BaseException, request: CompletionRequest, *, final: bool = False) -> float:
         """Seconds to wait before the next attempt. Raises the neutral error where there is none, or where `final`."""
         if isinstance(exc, NEVER_SENT):
+            unsent = self._close()
             self.attempts.pop()
-            self._request = None
             self._settle(None)
+            if self.events is not None:
+                self.events.failed(unsent, exc)
             raise exc
         attempt = self._close()
         if isinstance(exc, LazyBridgeError) and not isinstance(exc, ProviderError):
             attempt.error = type(exc).__name__
             self._broke_off(attempt, request, "the call broke off")
-            self._settle(attempt)
+            self._settle(attempt, error=exc)
             raise exc
         model = self._model(request)
         error = from_exception(
@@ -140,7 +150,7 @@ class Run:
         # A vendor that refuses what its model wrote has worked for it.
         elif (error.partial_text or error.status_code in MAY_HAVE_WORKED) and not error.never_sent:
             self._broke_off(attempt, request, f"the call broke off ({error.kind})")
-        self._settle(attempt)
+        self._settle(attempt, error=error)
         asked = self.provider.is_retryable(exc)
         if asked is not None:
             error.retryable = asked
@@ -153,12 +163,16 @@ class Run:
         if wait is not None and (left is None or wait < left):
             self._retries_done += 1
             attempt.wait_s = wait
+            if self.events is not None:
+                self.events.retried(error.kind, wait)
             _log.info("retrying %s in %.2f s after %s", self.provider_name, wait, error.kind)
             return wait
         if not final and self.policy.fallback and error.kind in _FALLBACK_KINDS and self._next_model(request):
             _log.warning(
                 "%s: %s is %s, falling back to %s", self.provider_name, attempt.model, error.kind, self._replacement
             )
+            if self.events is not None:
+                self.events.fell_back(error.kind, attempt.model, self._replacement)
             return 0.0
         raise error from (exc if exc is not error else exc.__cause__)
 
@@ -193,13 +207,15 @@ class Run:
         attempt.duration_ms = (time.time() - attempt.started) * 1000
         return attempt
 
-    def _settle(self, attempt: Attempt | None, asked: str | None = None) -> None:
-        """Give back what was reserved for an attempt beyond its cost, and enter it in the ledger."""
+    def _settle(self, attempt: Attempt | None, asked: str | None = None, error: BaseException | None = None) -> None:
+        """Give back what was reserved for an attempt beyond its cost, and enter it in the ledger; tell of a failed one."""
         if self._cover is not None:
             self._cover.settle(FREE if attempt is None else attempt.receipt)
             self._cover = None
         if self.ledger is not None and attempt is not None:
             self.ledger.add(attempt, agent=self.policy.name, asked=asked or attempt.model, run_id=self.run_id)
+        if self.events is not None and attempt is not None and attempt.error is not None:
+            self.events.failed(attempt, error)
 
     def _broke_off(self, attempt: Attempt, request: CompletionRequest, why: str) -> None:
         """Note what an attempt cost at least: the vendor may have worked, and charged, for more than what arrived."""
@@ -221,10 +237,11 @@ class Run:
         return receipt_for(self.provider, attempt.model or "", usage, attempt.started)
 
 
-def ledger_of(policy: Policy) -> Ledger | None:
-    """The ledger in use; its module, and SQLite, are imported only where there is one."""
-    if policy.ledger is None and not os.environ.get("LAZYBRIDGE_LEDGER"):
+def ledger_of(policy: Policy, of_session: Ledger | None = None) -> Ledger | None:
+    """The ledger in use, the agent's own before its session's; its module, and SQLite, are imported only where there is one."""
+    own = policy.ledger or of_session
+    if own is None and not os.environ.get("LAZYBRIDGE_LEDGER"):
         return None
     from lazybridge.ledger import ledger_in_use
 
-    return ledger_in_use(policy.ledger)
+    return ledger_in_use(own)

@@ -14,6 +14,7 @@ from lazybridge.awaiting import wait
 from lazybridge.core.content import ContentBlock
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.types import Message, ToolCall, ToolDefinition
+from lazybridge.heard import heard
 
 
 class Tool:
@@ -76,6 +77,7 @@ class Tool:
                 arguments[name] = parameter.default.get_default(call_default_factory=True)
         return arguments
 
+    @heard
     def run(self, call: ToolCall) -> Message:
         """The result of one call; an exception of the function becomes an error that the model can read."""
         try:
@@ -84,6 +86,7 @@ class Tool:
         except Exception as exc:  # whatever a user's function raises is the model's to hear
             return _failure(call, exc)
 
+    @heard
     async def arun(self, call: ToolCall) -> Message:
         """`run`, on the running event loop; a synchronous function goes to a thread."""
         try:
@@ -136,6 +139,7 @@ class Toolbox:
             for call in calls
         ]
 
+    @heard
     def _unknown(self, call: ToolCall) -> Message:
         return _failure(call, LookupError(f"there is no tool {call.name!r}; there are {', '.join(self._tools)}"))
 

@@ -27,9 +27,13 @@ LEVELS = (
     ("run",),
     ("settings", "progress"),
     ("cover",),
-    ("budget", "budget_books", "budget_file", "ledger"),
+    ("budget", "budget_books", "budget_file", "ledger", "session", "telemetry"),
     ("estimate", "needs", "weighing"),
     ("loop", "tools", "envelope", "arrived"),
+    ("listening",),
+    ("heard",),
+    ("audience",),
+    ("event_facts", "events"),
     ("awaiting",),
     ("core.providers",),
     ("core.tiers",),
@@ -193,6 +197,7 @@ def test_blind_excepts_stand_at_the_boundary_only(path: Path) -> None:
     ]  # fmt: skip
     assert (
         not blind
-        or name_of(path) in ("drivers", "run", "endpoint_run", "cached", "tools", "core.providers.costing")
+        or name_of(path)
+        in ("drivers", "run", "endpoint_run", "cached", "tools", "listening", "audience", "core.providers.costing")
         or name_of(path).startswith("core.providers.local")
     ), blind
