@@ -1,21 +1,25 @@
-"""OpenTelemetry: spans and metrics of every call, by the semantic conventions for generative AI.
-
-The names are those of release 1.41.0 of the conventions, the last one that has them in
-https://github.com/open-telemetry/semantic-conventions (docs/gen-ai). They are in development; their next home,
-open-telemetry/semantic-conventions-genai, has made no stable release. That a span covers an operation with all its retries
-is that repository's word (docs/gen-ai/gen-ai-spans.md). Both read 2026-11-22.
-"""
+"""OpenTelemetry: spans and metrics of every call, by the semantic conventions for generative AI that `conventions` names."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextvars import Token
 from dataclasses import dataclass, field
 from typing import Any
 
 from lazybridge import __version__
 from lazybridge.audience import Audience, everywhere
+from lazybridge.conventions import (
+    SCHEMA,
+    SECONDS,
+    TOKENS,
+    agent_attributes,
+    chat_labels,
+    request_attributes,
+    response_attributes,
+    tool_attributes,
+)
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.usage import UsageStats
 from lazybridge.events import (
@@ -37,28 +41,6 @@ try:
     from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 except ImportError as exc:
     raise ConfigurationError('telemetry needs opentelemetry-api\npip install "lazybridge[otel]"') from exc
-
-SCHEMA = "https://opentelemetry.io/schemas/1.41.0"
-# The conventions' names for providers that have another one here; a provider that they do not know keeps its own.
-PROVIDERS = {
-    "azure": "azure.ai.openai",
-    "bedrock": "aws.bedrock",
-    "google": "gcp.gen_ai",  # Gemini's own address or Vertex AI
-    "mistral": "mistral_ai",
-    "vertex": "gcp.vertex_ai",
-    "xai": "x_ai",
-}
-_REQUEST = {"max_tokens": int, "temperature": float, "top_p": float, "seed": int}
-_USAGE = {
-    "input_tokens": "input_tokens",
-    "output_tokens": "output_tokens",
-    "cached_input_tokens": "cache_read.input_tokens",
-    "cache_write_tokens": "cache_creation.input_tokens",
-    "thinking_tokens": "reasoning.output_tokens",
-}
-# Bucket boundaries of the conventions.
-_SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
-_TOKENS = tuple(4**power for power in range(14))
 
 
 @dataclass
@@ -98,12 +80,12 @@ class Telemetry:
         def histogram(name: str, unit: str, description: str, boundaries: tuple[float, ...]) -> metrics.Histogram:
             return meter.create_histogram(name, unit, description, explicit_bucket_boundaries_advisory=list(boundaries))
 
-        self._duration = histogram("gen_ai.client.operation.duration", "s", "GenAI operation duration.", _SECONDS)
+        self._duration = histogram("gen_ai.client.operation.duration", "s", "GenAI operation duration.", SECONDS)
         self._tokens = histogram(
-            "gen_ai.client.token.usage", "{token}", "Number of input and output tokens used.", _TOKENS
+            "gen_ai.client.token.usage", "{token}", "Number of input and output tokens used.", TOKENS
         )
         self._first_chunk = histogram(
-            "gen_ai.client.operation.time_to_first_chunk", "s", "Time to receive the first chunk.", _SECONDS
+            "gen_ai.client.operation.time_to_first_chunk", "s", "Time to receive the first chunk.", SECONDS
         )
         self._runs: dict[str, _Run] = {}
 
@@ -134,16 +116,7 @@ class Telemetry:
                 self._agent_ended(run, event)
 
     def _agent_started(self, event: AgentStarted) -> None:
-        attributes = _present(
-            {
-                "gen_ai.operation.name": "invoke_agent",
-                "gen_ai.provider.name": provider_name(event.provider),
-                "gen_ai.request.model": event.model,
-                "gen_ai.agent.name": event.agent,
-                "session.id": event.session_id,
-                "lazybridge.run_id": event.run_id,
-            }
-        )
+        attributes = agent_attributes(event)
         span = self._tracer.start_span(_named("invoke_agent", event.agent), None, SpanKind.INTERNAL, attributes)
         _set_json(span, "gen_ai.input.messages", event.prompt)
         self._runs[event.run_id] = _Run(span, trace.set_span_in_context(span))
@@ -161,21 +134,7 @@ class Telemetry:
     def _request_sent(self, run: _Run, event: RequestSent) -> None:
         if run.chat is not None:  # tried again
             return
-        labels = _present(
-            {
-                "gen_ai.operation.name": "chat",
-                "gen_ai.provider.name": provider_name(event.provider),
-                "gen_ai.request.model": event.model,
-            }
-        )
-        if event.server is not None:
-            host, _, port = event.server.rpartition(":")
-            labels |= {"server.address": host, "server.port": int(port)}
-        asked = {f"gen_ai.request.{name}": kind(event.settings[name]) for name, kind in _REQUEST.items() if name in event.settings}  # fmt: skip
-        if "stop" in event.settings:
-            asked["gen_ai.request.stop_sequences"] = list(event.settings["stop"])
-        if event.streamed:
-            asked["gen_ai.request.stream"] = True
+        labels, asked = chat_labels(event), request_attributes(event)
         span = self._tracer.start_span(_named("chat", event.model), run.context, SpanKind.CLIENT, {**labels, **asked})
         _set_json(span, "gen_ai.input.messages", event.prompt)
         run.chat = _Open(span, event.at.timestamp(), labels)
@@ -189,15 +148,9 @@ class Telemetry:
         chat.error = None
         if event.model is not None:
             chat.labels["gen_ai.response.model"] = event.model
-        chat.span.set_attributes(_present({"gen_ai.response.model": event.model, "lazybridge.request_id": event.request_id, "lazybridge.cost_usd": event.cost_usd}))  # fmt: skip
-        if event.stop_reason is not None:
-            chat.span.set_attribute("gen_ai.response.finish_reasons", [event.stop_reason])
+        chat.span.set_attributes(response_attributes(event))
         if event.first_chunk_ms is not None:
-            chat.span.set_attribute("gen_ai.response.time_to_first_chunk", event.first_chunk_ms / 1000)
             self._first_chunk.record(event.first_chunk_ms / 1000, chat.labels)
-        for name, written in _USAGE.items():
-            if event.usage is not None and getattr(event.usage, name) is not None:
-                chat.span.set_attribute(f"gen_ai.usage.{written}", getattr(event.usage, name))
         self._count_tokens(chat, event.usage)
         if event.answer is not None:
             _set_json(chat.span, "gen_ai.output.messages", [event.answer])
@@ -225,12 +178,7 @@ class Telemetry:
                 self._tokens.record(tokens, {**chat.labels, "gen_ai.token.type": kind})
 
     def _tool_called(self, run: _Run, event: ToolCalled) -> None:
-        attributes = {
-            "gen_ai.operation.name": "execute_tool",
-            "gen_ai.tool.name": event.tool,
-            "gen_ai.tool.call.id": event.tool_call_id,
-            "gen_ai.tool.type": "function",
-        }
+        attributes = tool_attributes(event)
         span = self._tracer.start_span(f"execute_tool {event.tool}", run.context, SpanKind.INTERNAL, attributes)
         _set_json(span, "gen_ai.tool.call.arguments", event.arguments)
         token = context.attach(trace.set_span_in_context(span))
@@ -267,17 +215,8 @@ class _Instrumented(Audience):
     """Every call of the process."""
 
 
-def provider_name(name: str) -> str:
-    """The conventions' name of a provider."""
-    return PROVIDERS.get(name, name)
-
-
 def _named(operation: str, target: str | None) -> str:
     return operation if target is None else f"{operation} {target}"
-
-
-def _present(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in attributes.items() if value is not None}
 
 
 def _set_json(span: Span, name: str, value: object) -> None:
