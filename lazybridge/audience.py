@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.errors.secrets import REDACTED
 from lazybridge.event_facts import texts
-from lazybridge.events import Event
 
 if TYPE_CHECKING:
+    from lazybridge.core.receipt import Receipt
+    from lazybridge.core.usage import UsageStats
+    from lazybridge.events import Event
     from lazybridge.ledger import Ledger
 
-Listener = Callable[[Event], object]
+Listener = Callable[["Event"], object]
 
 _log = logging.getLogger("lazybridge")
 
@@ -51,6 +53,9 @@ class Audience:
         except Exception as exc:  # a user's function: what it fails on is not shown
             self.complain(self.redact, exc)
             return REDACTED
+
+    def add(self, receipt: Receipt, usage: UsageStats | None) -> None:
+        """Count what a call without events has cost; only a session does."""
 
     def complain(self, listener: object, exc: BaseException) -> None:
         """Log, once for each listener, that it raised; not what: that may hold what it was told."""

@@ -14,7 +14,7 @@ from lazybridge.core.types import Message, ToolCall
 
 if TYPE_CHECKING:
     from lazybridge.drivers import ToolRunner
-    from lazybridge.listening import Events
+    from lazybridge.telling import Events
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 

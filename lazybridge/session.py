@@ -65,7 +65,7 @@ class Session(Audience):
 
     @property
     def receipt(self) -> Receipt:
-        """What all attempts so far have cost, those of agents inside tools among them."""
+        """What all attempts so far have cost, those of agents inside tools and of functions such as `embed` among them."""
         return self._receipt
 
     @property
@@ -83,18 +83,23 @@ class Session(Audience):
 
     @property
     def calls(self) -> int:
-        """How many calls have ended."""
+        """How many calls of agents and models have ended."""
         return self._calls
 
     def _count(self, event: Event) -> None:
-        with self._lock:
-            if isinstance(event, (ResponseReceived, AttemptFailed)):
-                if event.receipt is not FREE:
-                    self._receipt = event.receipt if self._receipt is FREE else self._receipt + event.receipt
-                if event.usage is not None:
-                    self._usage.append(event.usage)
-            elif isinstance(event, AgentEnded):
+        if isinstance(event, (ResponseReceived, AttemptFailed)):
+            self.add(event.receipt, event.usage)
+        elif isinstance(event, AgentEnded):
+            with self._lock:
                 self._calls += 1
+
+    def add(self, receipt: Receipt, usage: UsageStats | None = None) -> None:
+        """Count what something else of this piece of work has cost."""
+        with self._lock:
+            if receipt is not FREE:
+                self._receipt = receipt if self._receipt is FREE else self._receipt + receipt
+            if usage is not None:
+                self._usage.append(usage)
 
     def close(self) -> None:
         """Close the files that its listeners have open; they are opened again for a further event."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from lazybridge import Agent, ConfigurationError, JsonLines, Ledger, Model, Session
+from lazybridge import Agent, ConfigurationError, JsonLines, Ledger, Model, Session, embed
 from lazybridge.core.providers.anthropic import AnthropicProvider
 from lazybridge.events import (
     AgentEnded,
@@ -305,6 +305,15 @@ def test_threads_share_a_session(vendor: FakeVendor) -> None:
     for run in {event.run_id for event in events}:
         orderly([event for event in events if event.run_id == run])
     assert (session.calls, session.receipt.total) == (8, 8 * expected(KINDS["messages"]))
+
+
+def test_functions_that_are_no_conversation_are_counted(vendor: FakeVendor, tmp_path: Path) -> None:
+    with closing(Ledger(tmp_path / "spend.db")) as ledger, Session(ledger=ledger) as session:
+        found = embed(["one"], model="text-embedding-3-small", api_key=KEY, base_url=f"{vendor.url}/v1")
+        assert session.receipt == found.receipt
+        assert [row.cost_usd for row in ledger.rows()] == [session.receipt.total]
+    assert session.receipt.total
+    assert session.calls == 0
 
 
 def test_an_unknown_cost_keeps_the_sum_from_being_exact(vendor: FakeVendor) -> None:
