@@ -7,6 +7,7 @@ import inspect
 import itertools
 import threading
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -63,7 +64,8 @@ class Events:
         self._request: CompletionRequest | None = None
         self._streamed, self._turn, self._attempt = False, 0, 0
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._last: asyncio.Task[None] | None = None
+        self._waiting = deque[tuple[Awaitable[object], Audience, Listener]]()
+        self._listening: asyncio.Task[None] | None = None
 
     @property
     def ledger(self) -> Ledger | None:
@@ -114,8 +116,8 @@ class Events:
         self._loop = asyncio.get_running_loop()
 
     async def __aexit__(self, *exc_info: object) -> None:
-        if self._last is not None:  # asynchronous listeners have heard all before the call returns
-            await asyncio.shield(self._last)
+        if self._waiting or self._listening is not None:  # asynchronous listeners hear all before the call returns
+            await asyncio.shield(self._listen())
 
     # --- an attempt -------------------------------------------------------------------------------------------------
 
@@ -218,20 +220,25 @@ class Events:
                         audience.complain(listener, exc)
 
     def _await(self, pending: Awaitable[object], audience: Audience, listener: Listener) -> None:
-        """In an asynchronous call on its own loop, after what is pending there; in a synchronous one at once."""
+        """In an asynchronous call on its own loop, after what waits there; in a synchronous one at once."""
         if self._loop is None:
             wait(pending)
-            return
+        else:
+            self._waiting.append((pending, audience, listener))
+            self._loop.call_soon_threadsafe(self._listen)  # a tool may tell from a thread
 
-        async def told(before: asyncio.Task[None] | None) -> None:
-            if before is not None:
-                await asyncio.wait([before])
+    def _listen(self) -> asyncio.Task[None]:
+        if self._listening is None or self._listening.done():
+            self._listening = asyncio.ensure_future(self._heard())
+        return self._listening
+
+    async def _heard(self) -> None:
+        while self._waiting:
+            pending, audience, listener = self._waiting.popleft()
             try:
                 await pending
             except Exception as exc:
                 audience.complain(listener, exc)
-
-        self._last = self._loop.create_task(told(self._last))
 
     def _scrubbed(self, text: str) -> str:
         return scrub(text, self._secrets)

@@ -15,7 +15,19 @@ from typing import Any
 
 import pytest
 
-from lazybridge import Agent, ConfigurationError, JsonLines, Ledger, Model, Session, embed
+from lazybridge import (
+    Agent,
+    Budget,
+    ConfigurationError,
+    JsonLines,
+    Ledger,
+    Message,
+    Model,
+    Session,
+    Tool,
+    ToolCall,
+    embed,
+)
 from lazybridge.core.providers.anthropic import AnthropicProvider
 from lazybridge.events import (
     AgentEnded,
@@ -356,6 +368,34 @@ def test_asynchronous_listeners_hear_all_in_order_before_the_call_returns(mode: 
     vendor.tool_call = {"name": "look_up", "arguments": {"word": "rain"}}
     mode(KINDS["messages"].agent(vendor.url, tools=[look_up], session=Session(listen)), "hi")
     orderly(heard)
+
+
+def test_what_a_tool_tells_from_a_thread_comes_in_order(vendor: FakeVendor) -> None:
+    class Threaded(Tool):
+        async def arun(self, call: ToolCall) -> Message:
+            return await asyncio.to_thread(self.run, call)
+
+    heard: list[Event] = []
+    loops: set[asyncio.AbstractEventLoop] = set()
+
+    async def listen(event: Event) -> None:
+        await asyncio.sleep(0.002 if event.number % 2 else 0)
+        loops.add(asyncio.get_running_loop())
+        heard.append(event)
+
+    async def main() -> None:
+        await KINDS["messages"].agent(vendor.url, tools=[Threaded(look_up)], session=Session(listen)).run("hi")
+
+    vendor.tool_call = {"name": "look_up", "arguments": {"word": "rain"}}
+    asyncio.run(main())
+    orderly(heard)
+    assert kinds_of(heard).count("tool_result") == len(loops) == 1
+
+
+def test_a_budget_that_refuses_ends_the_run(mode: Mode, vendor: FakeVendor) -> None:
+    events: list[Event] = []
+    mode(KINDS["messages"].agent(vendor.url, budget=Budget("0.000001"), session=Session(events.append)), "hi")
+    assert [event.to_dict().get("error") for event in events] == [None, "BudgetExceeded"]
 
 
 def test_a_listener_may_ask_an_agent_of_the_same_session(vendor: FakeVendor) -> None:
