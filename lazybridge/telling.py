@@ -84,7 +84,8 @@ class Events:
         """A run from its first event to its last."""
         assert self._request is not None
         self._streamed = streamed
-        model = self._request.model or self._provider.model or self._provider.default_model
+        model = self._provider._resolve_model(self._request)
+        model = self._provider._resolve_model(self._request)
         self._tell(AgentStarted, model=model, streamed=streamed, prompt=self._prompt(self._request))
         interrupted: BaseException | None = None
         try:
