@@ -36,8 +36,8 @@ class Event:
 
     def without_payload(self) -> Self:
         """The same event, without what was said in the call."""
-        nothing: dict[str, Any] = dict.fromkeys(self.payload)
-        return replace(self, **nothing) if nothing else self
+        told: dict[str, Any] = {name: None for name in self.payload if getattr(self, name) is not None}
+        return replace(self, **told) if told else self
 
     def to_dict(self) -> dict[str, Any]:
         """The event as what JSON can hold, without the fields that are None. `cost_usd` is text, so that no digit is

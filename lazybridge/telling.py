@@ -77,6 +77,7 @@ class Events:
     def around(self, tools: ToolRunner, request: CompletionRequest) -> ToolRunner:
         """The tools of a call of this request; calls that they make know whose they are."""
         self._request, self._secrets = request, credentials_of(self._provider, request.extra_headers)
+        self._common = texts(self._common, self._scrubbed)
         return Heard(tools, self)
 
     @contextmanager
@@ -207,9 +208,9 @@ class Events:
     # --- telling ----------------------------------------------------------------------------------------------------
 
     def _tell(self, kind: type[Event], **facts: Any) -> None:
-        facts = {name: texts(value, self._scrubbed) for name, value in {**self._common, **facts}.items()}
+        facts = {name: texts(value, self._scrubbed) for name, value in facts.items()}
         with self._lock:
-            event = kind(at=datetime.now(UTC), number=next(self._numbers), **facts)
+            event = kind(at=datetime.now(UTC), number=next(self._numbers), **self._common, **facts)
             for audience in self._audiences:
                 told = audience.told(event)
                 for listener in audience.listeners:

@@ -26,6 +26,7 @@ from lazybridge import (
     Session,
     Tool,
     ToolCall,
+    batch,
     embed,
 )
 from lazybridge.core.providers.anthropic import AnthropicProvider
@@ -325,6 +326,18 @@ def test_functions_that_are_no_conversation_are_counted(vendor: FakeVendor, tmp_
         assert session.receipt == found.receipt
         assert [row.cost_usd for row in ledger.rows()] == [session.receipt.total]
     assert session.receipt.total
+    assert session.calls == 0
+
+
+def test_a_batch_is_counted_when_its_answers_are_read(vendor: FakeVendor, tmp_path: Path) -> None:
+    with closing(Ledger(tmp_path / "spend.db")) as ledger, Session(ledger=ledger) as session:
+        lot = batch(["one", "two"], "claude-haiku-4-5", api_key=KEY, base_url=vendor.url, max_tokens=50)
+        assert session.receipt.total == 0
+        lot.wait()
+        lot.results()
+        assert session.receipt == lot.receipt
+        assert lot.receipt is not None
+        assert lot.receipt.total == sum(row.cost_usd or 0 for row in ledger.rows()) > 0
     assert session.calls == 0
 
 
