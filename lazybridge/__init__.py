@@ -5,73 +5,19 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from lazybridge.names import HOME_OF
+
 __version__ = "0.1.0"
 
-# fmt: off
-__all__ = [
-    "Agent", "AgentStream", "AnthropicOptions", "AnthropicProvider", "Attempt", "AudioContent", "AuthenticationError", "AzureOpenAiProvider",
-    "AzureOptions", "Batch", "BedrockOptions", "BedrockProvider", "Budget", "BudgetExceeded", "CachedModel", "CerebrasProvider", "ChatMessage",
-    "CohereProvider", "CompletionRequest", "CompletionResponse", "ConfigurationError", "ContentPolicyError", "ContextLengthError",
-    "DeepSeekProvider", "DocumentContent", "EditedImage", "Embeddings", "Envelope", "EnvelopeMetadata", "ErrorInfo", "Estimate", "FalOptions",
-    "FalProvider", "FallbackModel", "FireworksProvider", "GeminiOptions", "GeminiProvider", "GeneratedImages", "GeneratedMusic", "GeneratedShape",
-    "GeneratedVideo", "GroqProvider", "HuggingFaceProvider", "ImageContent", "InvalidRequestError", "LLMEngine", "LazyBridgeError", "Ledger", "Line",
-    "LmStudioProvider", "LocalOptions", "Message", "MistralProvider", "Model", "ModelManager", "ModelResponse", "ModelStatus", "ModelStream",
-    "MoonshotProvider", "NativeTool", "NotFoundError", "OllamaProvider", "OpenAiCompatProvider", "OpenAiOptions", "OpenAiProvider",
-    "OpenRouterProvider", "OverloadedError", "PermissionDeniedError", "PerplexityProvider", "Progress", "ProviderConnectionError", "ProviderError",
-    "ProviderOptions", "ProviderTimeoutError", "QuotaExceededError", "RateLimitError", "Receipt", "ServerError", "Speech", "StreamChunk",
-    "StreamTruncated", "StructuredOutputError", "TextContent", "TogetherProvider", "TokenLogprob", "Tool", "ToolCall", "ToolDefinition", "ToolError",
-    "ToolLoopError", "Transcription", "UnknownModelError", "UnsupportedFeatureError", "UnsupportedNativeToolError", "UploadedFile", "UsageStats",
-    "VideoContent", "VllmProvider", "XaiProvider", "ZaiProvider", "abatch", "aembed", "agenerate_3d", "agenerate_image", "agenerate_music",
-    "agenerate_video", "aremove_background", "aspeak", "atranscribe", "aupscale_image", "batch", "embed", "generate_3d", "generate_image",
-    "generate_music", "generate_video", "price", "register_model_alias", "register_price", "register_tier", "remove_background", "speak",
-    "transcribe", "update_prices", "upscale_image",
-]
-# fmt: on
-
-_HOME_OF = {
-    "Agent": "agent",
-    "AgentStream": "agent",
-    **{name: name.lower() for name in ("Budget", "Estimate", "Ledger")},
-    "LLMEngine": "engine",
-    "Tool": "tools",
-    "Embeddings": "core.endpoints.embeddings",
-    "EditedImage": "core.endpoints.media",
-    **{f"Generated{name}": "core.endpoints.media" for name in ("Music", "Shape", "Video")},
-    "GeneratedImages": "core.endpoints.images",
-    **{name: f"core.endpoints.{name.lower()}" for name in ("Speech", "Transcription")},
-    **dict.fromkeys(("aembed", "embed"), "embeddings"),
-    **dict.fromkeys(("agenerate_image", "aspeak", "atranscribe", "generate_image", "speak", "transcribe"), "media"),
-    **dict.fromkeys(("aremove_background", "aupscale_image", "remove_background", "upscale_image"), "pictures"),
-    **dict.fromkeys(("agenerate_video", "generate_video"), "video"),
-    **dict.fromkeys(("agenerate_music", "generate_music"), "music"),
-    **dict.fromkeys(("agenerate_3d", "generate_3d"), "shapes"),
-    "Progress": "progress",
-    **dict.fromkeys((name for name in __all__ if name.endswith("Provider")), "handles"),
-    **dict.fromkeys((name for name in __all__ if name.endswith("Options")), "options"),
-    "LocalOptions": "core.providers.local.options",
-    "Model": "models",
-    **dict.fromkeys(("ModelManager", "ModelStatus"), "manager"),
-    "ModelStream": "model_stream",
-    "CachedModel": "cached",
-    "FallbackModel": "fallback",
-    "UploadedFile": "core.endpoints.files",
-    **dict.fromkeys(("Batch", "abatch", "batch"), "batch_jobs"),
-    "price": "core.pricing",
-    "register_tier": "core.tiers",
-    "update_prices": "core.catalogue.live",
-    **dict.fromkeys(("Line", "Receipt"), "core.receipt"),
-    **dict.fromkeys(("register_model_alias", "register_price"), "core.catalogue.registered"),
-    **dict.fromkeys(("Attempt", "Envelope", "EnvelopeMetadata", "ErrorInfo"), "envelope"),
-    **dict.fromkeys((name for name in __all__ if name.endswith(("Content", "Logprob"))), "core.content"),
-    **dict.fromkeys((name for name in __all__ if name.endswith(("Error", "Exceeded", "Truncated"))), "core.errors"),
-}
+__all__ = sorted(HOME_OF)  # one table says what is public and where it lives; __init__.pyi tells type checkers
 
 
 def __getattr__(name: str) -> Any:
     """Public names are imported on first use, so `import lazybridge` costs nothing."""
-    if name not in __all__:
+    home = HOME_OF.get(name)
+    if home is None:
         raise AttributeError(f"module 'lazybridge' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"lazybridge.{_HOME_OF.get(name, 'core.types')}"), name)
+    value = getattr(importlib.import_module(f"lazybridge.{home}"), name)
     globals()[name] = value
     return value
 

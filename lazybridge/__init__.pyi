@@ -120,6 +120,8 @@ from lazybridge.pictures import aupscale_image as aupscale_image
 from lazybridge.pictures import remove_background as remove_background
 from lazybridge.pictures import upscale_image as upscale_image
 from lazybridge.progress import Progress as Progress
+from lazybridge.session import JsonLines as JsonLines
+from lazybridge.session import Session as Session
 from lazybridge.shapes import agenerate_3d as agenerate_3d
 from lazybridge.shapes import generate_3d as generate_3d
 from lazybridge.tools import Tool as Tool

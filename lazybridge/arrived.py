@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Self
 
@@ -20,6 +21,7 @@ class Arrived:
     user's provider does not carry it."""
 
     def __init__(self) -> None:
+        self._first = 0.0
         self._text: list[str] = []
         self._thinking: list[str] = []
         self._calls: list[ToolCall] = []
@@ -46,12 +48,18 @@ class Arrived:
 
     def add(self, chunk: StreamChunk) -> None:
         """Take one more chunk."""
+        if not self._text:
+            self._first = time.time()
         self._text.append(chunk.delta)
         self._thinking.append(chunk.thinking_delta)
         self._calls += chunk.tool_calls
         self._media += chunk.media
         if chunk.is_final:
             self._final = chunk
+
+    def first_chunk_ms(self, started: float) -> float | None:
+        """How long the first chunk took; None where there was none. `started` is seconds since the epoch."""
+        return (self._first - started) * 1000 if self._text else None
 
     def usage(self, request: CompletionRequest) -> UsageStats | None:
         """The least that can have been used: what the vendor has counted so far, else what the texts come to. None

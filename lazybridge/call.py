@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Generator, Iterator
-from contextlib import aclosing, closing, contextmanager
+from contextlib import AbstractContextManager, aclosing, closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.types import Adjustment, CompletionRequest, CompletionResponse, StreamChunk
 from lazybridge.drivers import adrive, adrive_stream, drive, drive_stream
 from lazybridge.envelope import Envelope, EnvelopeMetadata, total_receipt, total_usage
+from lazybridge.listening import NOBODY
 from lazybridge.loop import turns
 from lazybridge.patience import Limits
 from lazybridge.policy import Policy
@@ -39,7 +40,8 @@ class Call:
         self._turns = turns(
             request, runnable=tools.runnable, max_turns=policy.max_turns, max_tool_errors=policy.max_tool_errors
         )
-        self._tools = tools.of_call(self._run.deadline, partial(credentials_of, provider, request.extra_headers))
+        ours = tools.of_call(self._run.deadline, partial(credentials_of, provider, request.extra_headers))
+        self._tools = ours if self._run.events is None else self._run.events.around(ours, request)
         self._output = output
         self._notes = notes
         self._started = time.perf_counter()
@@ -50,30 +52,36 @@ class Call:
 
     def whole(self) -> Envelope[Any]:
         """The whole answer."""
-        with self._settled():
+        with self._heard(), self._settled():
             self._complete(drive(self._run, self._turns, self._tools))
         return self.envelope()
 
     async def awhole(self) -> Envelope[Any]:
         """The whole answer, on the running event loop."""
-        with self._settled():
-            self._complete(await adrive(self._run, self._turns, self._tools))
+        async with self._run.events or NOBODY:
+            with self._heard(), self._settled():
+                self._complete(await adrive(self._run, self._turns, self._tools))
         return self.envelope()
 
     def stream(self) -> Generator[StreamChunk, None, None]:
         """The chunks. Raises what went wrong, also where the answer does not fit the asked type."""
-        with self._streaming(), closing(drive_stream(self._run, self._turns, self._tools)) as chunks:
+        with self._heard(True), self._streaming(), closing(drive_stream(self._run, self._turns, self._tools)) as chunks:
             for chunk in chunks:
                 self._last = chunk.response
                 yield chunk
 
     async def astream(self) -> AsyncGenerator[StreamChunk, None]:
         """`stream`, on the running event loop."""
-        with self._streaming():
-            async with aclosing(adrive_stream(self._run, self._turns, self._tools)) as chunks:
-                async for chunk in chunks:
-                    self._last = chunk.response
-                    yield chunk
+        async with self._run.events or NOBODY:
+            with self._heard(True), self._streaming():
+                async with aclosing(adrive_stream(self._run, self._turns, self._tools)) as chunks:
+                    async for chunk in chunks:
+                        self._last = chunk.response
+                        yield chunk
+
+    def _heard(self, streamed: bool = False) -> AbstractContextManager[None]:
+        """The call from its first event to its last, where somebody listens."""
+        return NOBODY if self._run.events is None else self._run.events.of_call(self.envelope, streamed)
 
     @contextmanager
     def _settled(self) -> Iterator[None]:

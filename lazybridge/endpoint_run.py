@@ -9,6 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from lazybridge.audience import session_in_use
 from lazybridge.core import pricing
 from lazybridge.core.endpoints import EndpointRequest, EndpointResponse
 from lazybridge.core.errors import (
@@ -44,7 +45,8 @@ class EndpointRun:
         self.policy = policy
         self.deadline = Deadline(timeout)
         self.attempts: list[Attempt] = []
-        self._ledger = ledger_of(policy)
+        self._session = policy.session or session_in_use.get()
+        self._ledger = ledger_of(policy, None if self._session is None else self._session.ledger)
         self._run_id = uuid.uuid4().hex
         self._held: Held | None = None
         self._retries_done = 0
@@ -181,6 +183,8 @@ class EndpointRun:
         if self._held is not None:
             self._held.settle(attempt.receipt)
             self._held = None
+        if self._session is not None:
+            self._session.add(attempt.receipt, attempt.usage)
         look = self._endpoint.free and attempt.receipt is FREE  # at a list or a batch: no expense
         if self._ledger is not None and not look:
             self._ledger.add(attempt, agent=self.policy.name, asked=asked, run_id=self._run_id)

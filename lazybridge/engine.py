@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack, cast
 
+from lazybridge.audience import Audience, check_session
 from lazybridge.broken import ON_BREAK, OnBreak
 from lazybridge.budget import Budget, check_budget
 from lazybridge.call import Call
@@ -85,6 +86,7 @@ class LLMEngine:
         name: str | None = None,
         budget: Budget | None = None,
         ledger: Ledger | None = None,
+        session: Audience | None = None,
         **settings: Any,
     ) -> None:
         api_key = Secret(api_key) if isinstance(api_key, str) else api_key
@@ -125,7 +127,15 @@ class LLMEngine:
             raise ConfigurationError(f"unknown on_break {on_break!r}\nwrite one of {', '.join(ON_BREAK)}")
         follow = fallback_of(fallback, fallback_on, self, LLMEngine)
         self.policy = Policy(
-            RetryPolicy(max_retries), follow, max_turns, name, budget, ledger, on_break, max_tool_errors
+            RetryPolicy(max_retries),
+            follow,
+            max_turns,
+            name,
+            budget,
+            ledger,
+            on_break,
+            max_tool_errors,
+            check_session(session),
         )
 
     def _checked(self, settings: dict[str, Any], native_tools: Iterable[NativeTool]) -> CompletionRequest:

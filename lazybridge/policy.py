@@ -12,6 +12,7 @@ from lazybridge.core.retry import RetryPolicy
 from lazybridge.succession import NOBODY, Fallback
 
 if TYPE_CHECKING:
+    from lazybridge.audience import Audience
     from lazybridge.ledger import Ledger
 
 
@@ -27,12 +28,14 @@ class Policy:
     ledger: Ledger | None = None
     on_break: OnBreak = "raise"
     max_tool_errors: int = 3
+    session: Audience | None = None
 
 
-def ledger_of(policy: Policy) -> Ledger | None:
-    """The ledger in use; its module, and SQLite, are imported only where there is one."""
-    if policy.ledger is None and not os.environ.get("LAZYBRIDGE_LEDGER"):
+def ledger_of(policy: Policy, of_session: Ledger | None = None) -> Ledger | None:
+    """The ledger in use, the agent's own before its session's; its module, and SQLite, are imported only where there is one."""
+    own = policy.ledger or of_session
+    if own is None and not os.environ.get("LAZYBRIDGE_LEDGER"):
         return None
     from lazybridge.ledger import ledger_in_use
 
-    return ledger_in_use(policy.ledger)
+    return ledger_in_use(own)

@@ -27,6 +27,7 @@ from lazybridge.core.receipt import FREE, Receipt, unknown
 from lazybridge.core.types import Adjustment, CompletionRequest, CompletionResponse, StreamChunk, UsageStats
 from lazybridge.cover import Cover, cover
 from lazybridge.envelope import Attempt, AttemptReason, total_receipt
+from lazybridge.listening import listening
 from lazybridge.patience import Limits, Patience
 from lazybridge.policy import Policy, ledger_of
 from lazybridge.succession import Succession
@@ -50,7 +51,8 @@ class Run:
         self.deadline = self.patience.deadline
         self.run_id = uuid.uuid4().hex
         self.policy = policy
-        self.ledger = ledger_of(policy)
+        self.events = listening(policy, provider, self.run_id)  # None where nobody listens
+        self.ledger = ledger_of(policy, None if self.events is None else self.events.ledger)
         self.attempts: list[Attempt] = []
         self.responses: list[CompletionResponse] = []
         self.arrived = Arrived()
@@ -88,6 +90,8 @@ class Run:
         model = self.provider._resolve_model(request)
         self.attempts.append(Attempt(self.provider_name, model, started=time.time(), reason=self._reason))
         self._request = request
+        if self.events is not None:
+            self.events.requested(request, self.attempts[-1].model, len(self.responses) + 1)
         return request
 
     def succeeded(self, response: CompletionResponse) -> CompletionResponse:
@@ -103,6 +107,8 @@ class Run:
         attempt.usage, attempt.request_id = response.usage, response.request_id
         asked, attempt.model = attempt.model, response.model or attempt.model
         self._settle(attempt, asked)
+        if self.events is not None:
+            self.events.responded(attempt, response, self.arrived.first_chunk_ms(attempt.started))
         self.responses.append(response)
         self._retries_done, self._reason = 0, "turn"
         return response
@@ -117,15 +123,17 @@ class Run:
         What was handed out of a stream cannot be taken back: then `on_break` decides.
         """
         if isinstance(exc, NEVER_SENT):
+            unsent = self._close()
             self.attempts.pop()
-            self._request = None
             self._settle(None)
+            if self.events is not None:
+                self.events.failed(unsent, exc)
             raise exc
         attempt = self._close()
         if isinstance(exc, LazyBridgeError) and not isinstance(exc, ProviderError):
             attempt.error = type(exc).__name__
             self._broke_off(attempt, request, "the call broke off")
-            self._settle(attempt)
+            self._settle(attempt, error=exc)
             raise exc
         error = self._neutral(exc, attempt, request)
         cause = exc if exc is not error else exc.__cause__
@@ -134,7 +142,7 @@ class Run:
         # A vendor that refuses what its model wrote has worked for it.
         elif (error.partial_text or error.status_code in MAY_HAVE_WORKED) and not error.never_sent:
             self._broke_off(attempt, request, f"the call broke off ({error.kind})")
-        self._settle(attempt)
+        self._settle(attempt, error=error)
         if not (handed_out and self.policy.on_break == "raise"):
             wait = self._next(error, attempt, request)
             if wait is not None:
@@ -171,6 +179,8 @@ class Run:
         if wait is not None and (left is None or wait < left):
             self._retries_done += 1
             self._reason, attempt.wait_s = "retry", wait
+            if self.events is not None:
+                self.events.retried(error.kind, wait)
             _log.info("retrying %s in %.2f s after %s", self.provider_name, wait, error.kind)
             return _tape.pause(wait)
         failed = f"{self.provider_name}/{attempt.model}"
@@ -178,6 +188,8 @@ class Run:
             return None
         self._retries_done, self._reason = 0, "fallback"
         to = f"{self.provider_name}/{self._asked.model(request)}"
+        if self.events is not None:
+            self.events.fell_back(error.kind, attempt.model, self._asked.model(request))
         _log.warning("%s: %s, falling back to %s", failed, error.kind, to)
         return 0.0
 
@@ -208,13 +220,15 @@ class Run:
         attempt.duration_ms = (time.time() - attempt.started) * 1000
         return attempt
 
-    def _settle(self, attempt: Attempt | None, asked: str | None = None) -> None:
-        """Give back what was reserved for an attempt beyond its cost, and enter it in the ledger."""
+    def _settle(self, attempt: Attempt | None, asked: str | None = None, error: BaseException | None = None) -> None:
+        """Give back what was reserved for an attempt beyond its cost, and enter it in the ledger; tell of a failed one."""
         if self._cover is not None:
             self._cover.settle(FREE if attempt is None else attempt.receipt)
             self._cover = None
         if self.ledger is not None and attempt is not None:
             self.ledger.add(attempt, agent=self.policy.name, asked=asked or attempt.model, run_id=self.run_id)
+        if self.events is not None and attempt is not None and attempt.error is not None:
+            self.events.failed(attempt, error)
 
     def _broke_off(self, attempt: Attempt, request: CompletionRequest, why: str) -> None:
         """Note what an attempt cost at least: the vendor may have worked, and charged, for more than what arrived."""

@@ -16,6 +16,7 @@ from lazybridge.core.types import USER, Effort, Message, NativeTool, ToolCall, T
 from lazybridge.tools import Tool
 
 if TYPE_CHECKING:
+    from lazybridge.audience import Audience
     from lazybridge.ledger import Ledger
 
 Task = str | Message | Sequence[Message | Mapping[str, Any]]
@@ -73,6 +74,7 @@ class Options(Settings, total=False):
     name: str | None
     budget: Budget | None
     ledger: Ledger | None
+    session: Audience | None
 
 
 SETTING_NAMES = frozenset(Settings.__annotations__)

@@ -6,23 +6,27 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from lazybridge.audience import session_in_use
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.cover import Held, spend
-from lazybridge.envelope import Attempt, Envelope, total_receipt
+from lazybridge.envelope import Attempt, Envelope, total_receipt, total_usage
 from lazybridge.policy import Policy, ledger_of
 
 
 def enter(
     envelopes: Sequence[Envelope[Any]], policy: Policy, held: Held | None, *, asked: str | None, since: datetime | None
 ) -> None:
-    """Enter the cost in the place of what was reserved, or into the budgets in force; and each answer into the ledger,
+    """Enter the cost in the place of what was reserved, or into the budgets in force, and in the session; and each answer into the ledger,
     where it does not stand there since the batch began."""
     cost = total_receipt(attempts_of(envelopes))
     if held is not None:
         held.settle(cost)
     else:
         spend(policy.budget, cost)
-    ledger = ledger_of(policy)
+    session = policy.session or session_in_use.get()
+    if session is not None:
+        session.add(cost, total_usage(attempts_of(envelopes)))
+    ledger = ledger_of(policy, None if session is None else session.ledger)
     if ledger is None:
         return
     try:

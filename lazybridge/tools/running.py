@@ -11,6 +11,7 @@ from operator import attrgetter
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.retry import Deadline, checked_timeout
 from lazybridge.core.types import Message, ToolCall, ToolDefinition
+from lazybridge.heard import heard
 from lazybridge.tools.apart import finished
 from lazybridge.tools.results import failure, redacted, refused
 from lazybridge.tools.tool import Tool
@@ -59,6 +60,7 @@ class Toolbox:
         """The tool that has a function here; None where there is none of this name."""
         return self._tools.get(name)
 
+    @heard
     def unknown(self, call: ToolCall) -> Message:
         """What the model reads that has called a tool which is not there."""
         names = list(self._tools)

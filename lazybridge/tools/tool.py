@@ -13,6 +13,7 @@ from lazybridge.awaiting import is_async, wait
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.retry import checked_timeout
 from lazybridge.core.types import Message, ToolCall, ToolDefinition
+from lazybridge.heard import heard
 from lazybridge.tools.apart import in_thread
 from lazybridge.tools.docstrings import documented
 from lazybridge.tools.results import failure, refused, success
@@ -64,6 +65,7 @@ class Tool:
         """What the model is told of this tool."""
         return ToolDefinition(self.name, self.description, self._parameters.schema)
 
+    @heard
     def run(self, call: ToolCall) -> Message:
         """The result of one call; an exception of the function becomes an error that the model can read."""
         try:
@@ -76,6 +78,7 @@ class Tool:
         except Exception as exc:  # whatever a user's function raises is the model's to hear
             return failure(call, exc)
 
+    @heard
     async def arun(self, call: ToolCall) -> Message:
         """`run`, on the running event loop; a synchronous function goes to a thread, which is left behind where this is
         cancelled."""

@@ -1,0 +1,54 @@
+"""Where each public name of `lazybridge` lives, below the package."""
+
+from __future__ import annotations
+
+# fmt: off
+HOMES = {
+    "agent": "Agent AgentStream",
+    "batch_jobs": "Batch abatch batch",
+    "budget": "Budget",
+    "cached": "CachedModel",
+    "core.catalogue.live": "update_prices",
+    "core.catalogue.registered": "register_model_alias register_price",
+    "core.content": "AudioContent DocumentContent ImageContent TextContent TokenLogprob VideoContent",
+    "core.endpoints.embeddings": "Embeddings",
+    "core.endpoints.files": "UploadedFile",
+    "core.endpoints.images": "GeneratedImages",
+    "core.endpoints.media": "EditedImage GeneratedMusic GeneratedShape GeneratedVideo",
+    "core.endpoints.speech": "Speech",
+    "core.endpoints.transcription": "Transcription",
+    "core.errors":
+        "AuthenticationError BudgetExceeded ConfigurationError ContentPolicyError ContextLengthError InvalidRequestError LazyBridgeError "
+        "NotFoundError OverloadedError PermissionDeniedError ProviderConnectionError ProviderError ProviderTimeoutError QuotaExceededError "
+        "RateLimitError ServerError StreamTruncated StructuredOutputError ToolError ToolLoopError UnknownModelError UnsupportedFeatureError "
+        "UnsupportedNativeToolError",
+    "core.pricing": "price",
+    "core.providers.local.options": "LocalOptions",
+    "core.receipt": "Line Receipt",
+    "core.tiers": "register_tier",
+    "core.types": "ChatMessage CompletionRequest CompletionResponse Message ModelResponse NativeTool StreamChunk ToolCall ToolDefinition UsageStats",
+    "embeddings": "aembed embed",
+    "engine": "LLMEngine",
+    "envelope": "Attempt Envelope EnvelopeMetadata ErrorInfo",
+    "estimate": "Estimate",
+    "fallback": "FallbackModel",
+    "handles":
+        "AnthropicProvider AzureOpenAiProvider BedrockProvider CerebrasProvider CohereProvider DeepSeekProvider FalProvider FireworksProvider "
+        "GeminiProvider GroqProvider HuggingFaceProvider LmStudioProvider MistralProvider MoonshotProvider OllamaProvider OpenAiCompatProvider "
+        "OpenAiProvider OpenRouterProvider PerplexityProvider TogetherProvider VllmProvider XaiProvider ZaiProvider",
+    "ledger": "Ledger",
+    "manager": "ModelManager ModelStatus",
+    "media": "agenerate_image aspeak atranscribe generate_image speak transcribe",
+    "model_stream": "ModelStream",
+    "models": "Model",
+    "music": "agenerate_music generate_music",
+    "options": "AnthropicOptions AzureOptions BedrockOptions FalOptions GeminiOptions OpenAiOptions ProviderOptions",
+    "pictures": "aremove_background aupscale_image remove_background upscale_image",
+    "progress": "Progress",
+    "session": "JsonLines Session",
+    "shapes": "agenerate_3d generate_3d",
+    "tools": "Tool",
+    "video": "agenerate_video generate_video",
+}
+# fmt: on
+HOME_OF = {name: home for home, names in HOMES.items() for name in names.split()}
