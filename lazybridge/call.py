@@ -32,9 +32,15 @@ class Call:
         output: Any,
     ) -> None:
         self._run = Run(provider, policy, timeout=request.timeout)
-        self._turns = turns(request, runnable=tools.runnable, max_turns=policy.max_turns)
+        self._reader = None if output is None else structured.Reader(output)
+        self._turns = turns(
+            request,
+            runnable=tools.runnable,
+            max_turns=policy.max_turns,
+            check=None if self._reader is None else self._reader.complaint,
+            max_repairs=policy.max_repairs,
+        )
         self._tools = tools
-        self._output = output
         self._notes = notes
         self._started = time.perf_counter()
         self._last: CompletionResponse | None = None
@@ -99,8 +105,8 @@ class Call:
 
     def _complete(self, response: CompletionResponse) -> None:
         self._response, self._payload = response, response.content
-        if self._output is not None and not response.tool_calls:
-            self._payload = response.parsed = structured.parse(self._output, response)
+        if self._reader is not None and not response.tool_calls:
+            self._payload = response.parsed = self._reader.read(response)
 
     def _fail(self, error: LazyBridgeError) -> None:
         self._run.attach(error)

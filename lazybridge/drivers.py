@@ -82,6 +82,8 @@ def drive_stream(run: Run, loop: Turns, tools: ToolRunner) -> Generator[StreamCh
     last = StreamChunk()
     while True:
         if isinstance(step, Ask):
+            if step.restarts:
+                yield StreamChunk(restarts=True, model=last.model)
             last = yield from _ask_stream(run, step.request)
             result: CompletionResponse | list[Message] | None = last.response
         else:
@@ -118,6 +120,8 @@ async def adrive_stream(run: Run, loop: Turns, tools: ToolRunner) -> AsyncGenera
     while True:
         result: CompletionResponse | list[Message] | None
         if isinstance(step, Ask):
+            if step.restarts:
+                yield StreamChunk(restarts=True, model=last.model)
             async with aclosing(_aask_stream(run, step.request)) as chunks:
                 async for last in chunks:
                     if not last.is_final:

@@ -60,7 +60,8 @@ class LLMEngine:
     """Asks one model, runs tools, retries and keeps the time.
 
     `timeout` is in seconds for the whole call, over all attempts, waits and tool turns. `max_retries` more attempts
-    follow a failed one. `fallback=False` keeps a model that is gone or overloaded from being replaced by the
+    follow a failed one. An answer that does not fit `output` is asked for again, with what is wrong, up to `max_repairs`
+    times; each is a turn that is paid for, and 0 turns it off. `fallback=False` keeps a model that is gone or overloaded from being replaced by the
     provider's next one. Keywords that are no setting go to the provider's class (`api="chat"`).
     Raises ConfigurationError for a missing key or package, an unknown model, or a misspelt tier or option.
     """
@@ -84,6 +85,7 @@ class LLMEngine:
         timeout: float | None = None,
         max_retries: int = 2,
         max_turns: int = 10,
+        max_repairs: int = 2,
         fallback: bool = True,
         name: str | None = None,
         budget: Budget | None = None,
@@ -101,7 +103,7 @@ class LLMEngine:
             tiers.check(tier)
         if model is not None and tier is not None:
             raise ConfigurationError(f"got both the model {model!r} and the tier {tier!r}\nname one of them")
-        for word, count in (("max_retries", max_retries), ("max_turns", max_turns)):
+        for word, count in (("max_retries", max_retries), ("max_turns", max_turns), ("max_repairs", max_repairs)):
             if not isinstance(count, int) or count < 0:
                 raise ConfigurationError(f"{word}={count!r} is no count\n{word} is a whole number, such as 2")
         options = {word: settings.pop(word) for word in list(settings) if word not in SETTING_NAMES}
@@ -121,7 +123,7 @@ class LLMEngine:
         self.tools = Toolbox(tools)
         self.output = output
         self._template = self._checked({**settings, "timeout": timeout}, native_tools)
-        self.policy = Policy(RetryPolicy(max_retries), fallback, max_turns, name, budget, ledger)
+        self.policy = Policy(RetryPolicy(max_retries), fallback, max_turns, name, budget, ledger, max_repairs)
 
     def _checked(self, settings: dict[str, Any], native_tools: Iterable[NativeTool]) -> CompletionRequest:
         """The request of every call but for its messages; what is wrong with a setting is said when the agent is built."""

@@ -46,7 +46,7 @@ NEVER_SENT = (ConfigurationError, UnsupportedFeatureError, UnsupportedNativeTool
 
 @dataclass(frozen=True)
 class Policy:
-    """How often a call may try, what it may cost, and who keeps the books; `name` is the agent's."""
+    """How often a call may try and have an answer repaired, what it may cost, and who keeps the books; `name` is the agent's."""
 
     retries: RetryPolicy
     fallback: bool
@@ -54,6 +54,7 @@ class Policy:
     name: str | None = None
     budget: Budget | None = None
     ledger: Ledger | None = None
+    max_repairs: int = 2
 
 
 class Run:

@@ -355,6 +355,7 @@ class CompletionResponse:
 class StreamChunk:
     """A piece of a streamed answer. The last one alone has `is_final`, `stop_reason`, `usage` and `tool_calls`.
 
+    `restarts` says that the text so far does not count: the answer did not fit the asked type and is written anew.
     `media` are images and audio that are now whole; each comes once. `preview` is an image that is not finished, where a
     vendor was asked for such. `response` is set on the final chunk: the whole answer, as `complete` would have returned it.
     """
@@ -369,6 +370,7 @@ class StreamChunk:
     media: tuple[Media, ...] = ()
     preview: ImageContent | None = None
     response: CompletionResponse | None = field(default=None, repr=False)
+    restarts: bool = False
 
     def __getitem__(self, name: str) -> Any:
         """A field by its name."""
