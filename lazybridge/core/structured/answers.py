@@ -171,7 +171,7 @@ def _json_in(text: str) -> str:
     around it. Raises ValueError where there is none, or more than one."""
     try:
         json.loads(text)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         found = _objects_in(text)
         if len(found) == 1:
             return found[0]
@@ -187,7 +187,7 @@ def _objects_in(text: str) -> list[str]:
         try:
             _, end = decoder.raw_decode(text, start)
             found.append(text[start:end])
-        except ValueError:
+        except (ValueError, RecursionError):
             tried, end = tried + 1, start + 1
         start = text.find("{", end)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from lazybridge.core.structured.answers import Reader
@@ -10,6 +11,9 @@ from lazybridge.core.structured.schemas import WRAPPED
 # The text is read again when it has grown by this part of itself: all readings together cost as much as reading it
 # this many times.
 _READINGS = 50
+# A number at the end may go on; how long one is at most.
+_GROWING = re.compile(r"[-+\d][-+\d.eE]*$")
+_LONGEST_NUMBER = 40
 
 
 class PartialReader:
@@ -47,8 +51,9 @@ class PartialReader:
         start = self._text.find("{")
         if start < 0:
             return False
+        growing = _GROWING.search(self._text, max(start, self._length - _LONGEST_NUMBER))
         try:
-            raw = from_json(self._text[start:] if start else self._text, allow_partial="trailing-strings")
+            raw = from_json(self._text[start : growing.start() if growing else None], allow_partial="trailing-strings")
         except ValueError:
             return False
         if self._reader.wrapped:
