@@ -48,6 +48,7 @@ class FakeVendor:
         self.hung_up = threading.Event()
         self.connections = 0
         self.pieces: tuple[str, ...] = PIECES
+        self.answers: deque[tuple[str, ...]] = deque()  # of the next requests, instead of `pieces`
         self.tool_call: dict[str, Any] | None = None
         self.batches: dict[str, list[dict[str, Any]]] = {}
         self._faults: deque[Fault] = deque()
@@ -70,6 +71,9 @@ class FakeVendor:
 
     def next_fault(self) -> Fault:
         return self._faults.popleft() if self._faults else Fault()
+
+    def next_answer(self) -> tuple[str, ...]:
+        return self.answers.popleft() if self.answers else self.pieces
 
     def wait(self, seconds: float) -> None:
         self._stopping.wait(seconds)
@@ -163,7 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
         wrong = _mistral_refusal(body) if wire is _mistral else None
         if wrong:
             return self._send(422, {"detail": [{"type": "value_error", "loc": ["body"], "msg": wrong}]}, {})
-        events = wire(body, self.vendor.pieces, self.vendor.tool_call)
+        events = wire(body, self.vendor.next_answer(), self.vendor.tool_call)
         if not body.get("stream") and query != "alt=sse":
             return self._drip(events[-1], fault.drip) if fault.drip else self._send(200, events[-1], fault.headers)
         self._stream(events[:-1], fault, query)

@@ -198,7 +198,8 @@ def recorded() -> Iterator[tuple[str, Dialect, dict[str, Any]]]:
             body = record.get("request_json")
             if record.get("status") != 200 or not isinstance(body, dict):
                 continue
-            chat = body.get("response_format") or {}
+            chat = body.get("response_format")
+            chat = chat if isinstance(chat, dict) else {}
             text, config = body.get("text") or {}, body.get("output_config") or {}
             gemini = body.get("generationConfig") or {}
             of_chat = {"groq": GROQ, "mistral": MISTRAL}.get(record["provider"], OPENAI)
