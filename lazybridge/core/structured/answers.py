@@ -6,7 +6,7 @@ import importlib.util
 import json
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from lazybridge.core.errors import StructuredOutputError
 from lazybridge.core.structured.schemas import WRAPPED, is_wrapped, nullable, referred, schema_of
@@ -230,6 +230,6 @@ def _short(text: str, limit: int = 100) -> str:
 
 
 def _shown(output: Any) -> str:
-    return getattr(output, "__name__", None) or (
-        "the JSON schema" if isinstance(output, (Mapping, OutputSchema)) else repr(output)
-    )
+    if isinstance(output, (Mapping, OutputSchema)):
+        return "the JSON schema"
+    return output.__name__ if isinstance(output, type) and not get_args(output) else repr(output)
