@@ -119,11 +119,13 @@ class _Walk:
         """A reference stands alone: what is said beside it is written out with what it refers to, where that ends."""
         reference = schema["$ref"]
         target = referred(self.root, reference)
-        loops = target is None or self._reaches(target, reference)
-        if loops and target is not None and self.dialect.recursion == "no":
+        if target is None:
+            raise _CannotSay(f"{reference}, which is not in the schema, at {path}")
+        loops = self._reaches(target, reference)
+        if loops and self.dialect.recursion == "no":
             raise _CannotSay(f"a type that holds itself at {path}")
         beside = {name: value for name, value in schema.items() if name not in ("$ref", "$defs", "definitions")}
-        if target is not None and not loops and beside.keys() - {"default", "title"}:
+        if not loops and beside.keys() - {"default", "title"}:
             return self.node({**target, **beside}, path)
         self.losses += [f"{name} at {path}" for name in beside if name not in ANNOTATIONS]
         result: dict[str, Any] = {"$ref": reference}
