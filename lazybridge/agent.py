@@ -3,43 +3,82 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import aclosing, closing
+from dataclasses import replace
 from functools import partial
-from typing import Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Self, Unpack, overload
 
 from lazybridge.call import Call
+from lazybridge.core import structured
 from lazybridge.core.closing import Closing
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.errors.secrets import Secret
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.showing import Shown
-from lazybridge.core.types import StreamChunk
+from lazybridge.core.types import CompletionRequest, StreamChunk
 from lazybridge.engine import LLMEngine
 from lazybridge.envelope import Envelope
 from lazybridge.estimate import Estimate, estimate, payload
-from lazybridge.settings import Options, Settings, Task
+from lazybridge.partials import Partials
+from lazybridge.settings import AgentOptions, Settings, Task
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # of what pydantic needs; a default is Python 3.13's
+
+    X = TypeVar("X", default=Any)
+    Y = TypeVar("Y")
+else:
+    from typing import TypeVar
+
+    X = TypeVar("X")
 
 
-class Agent(Closing):
+class Agent(Closing, Generic[X]):
     """`Agent("claude-haiku-5-5")("hi").text()`.
 
     `model` is a model id, `vendor/model`, a provider's name or alias (its default model), or a provider you built.
     Without one, the first vendor whose key is set answers, else the local model; stderr says which and why.
-    `output` is the type of the payload. Every setting of `Settings`, and every option of `LLMEngine`, is a keyword.
+    `output` is the type of the payload, text where there is none. Every setting of `Settings`, and every option of `LLMEngine`, is a keyword.
     Raises ConfigurationError for a missing key or package, an unknown model, or a misspelt tier or option.
     """
 
+    @overload
     def __init__(
-        self, model: str | BaseProvider | None = None, *, engine: LLMEngine | None = None, **options: Unpack[Options]
+        self, model: str | BaseProvider | None = None, *, output: type[X], **options: Unpack[AgentOptions]
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Agent[str],
+        model: str | BaseProvider | None = None,
+        *,
+        output: None = None,
+        **options: Unpack[AgentOptions],
+    ) -> None: ...
+    @overload  # a union, a Literal, a JSON schema: no type checker's type[X]
+    def __init__(
+        self: Agent[Any],
+        model: str | BaseProvider | None = None,
+        *,
+        output: Any = None,
+        engine: LLMEngine | None = None,
+        **options: Unpack[AgentOptions],
+    ) -> None: ...
+    def __init__(
+        self,
+        model: str | BaseProvider | None = None,
+        *,
+        output: Any = None,
+        engine: LLMEngine | None = None,
+        **options: Unpack[AgentOptions],
     ) -> None:
         if "api_key" in options and isinstance(options["api_key"], str):
             options["api_key"] = Secret(options["api_key"])
-        given = [name for name, value in options.items() if value is not None]
+        given = [name for name, value in (*options.items(), ("output", output)) if value is not None]
         if engine is not None and (model is not None or given):
             beside = ", ".join([*(["a model"] if model is not None else []), *given])
             raise ConfigurationError(f"{beside} cannot be given beside engine=\npass it to LLMEngine(...)")
-        self.engine = engine or LLMEngine(model, **options)
+        self.engine = engine or LLMEngine(model, output=output, **options)
 
     @classmethod
     def from_provider(cls, name: str, *, tier: str | None = None, model: str | None = None, **options: Any) -> Self:
@@ -47,20 +86,74 @@ class Agent(Closing):
         default model."""
         return cls(model, provider=name, tier=tier, **options)
 
-    def __call__(self, task: Task, *, attachments: Iterable[Any] = (), **settings: Unpack[Settings]) -> Envelope[Any]:
-        """Ask and wait for the answer; also inside a running event loop. `attachments` are paths, URLs, bytes or blocks.
+    @overload
+    def __call__(
+        self, task: Task, *, attachments: Iterable[Any] = (), output: type[Y], **settings: Unpack[Settings]
+    ) -> Envelope[Y]: ...
+    @overload
+    def __call__(
+        self, task: Task, *, attachments: Iterable[Any] = (), output: None = None, **settings: Unpack[Settings]
+    ) -> Envelope[X]: ...
+    @overload
+    def __call__(
+        self, task: Task, *, attachments: Iterable[Any] = (), output: Any, **settings: Unpack[Settings]
+    ) -> Envelope[Any]: ...
+    def __call__(
+        self, task: Task, *, attachments: Iterable[Any] = (), output: Any = None, **settings: Unpack[Settings]
+    ) -> Envelope[Any]:
+        """Ask and wait for the answer; also inside a running event loop. `attachments` are paths, URLs, bytes or blocks,
+        `output` is the type of this payload.
 
         A failed call returns an envelope whose `ok` is False; only bad arguments and ConfigurationError raise.
         """
-        return self.engine.run(self.engine.request(task, attachments, **settings))
+        return self._call(task, attachments, output, settings).whole()
 
-    async def run(self, task: Task, *, attachments: Iterable[Any] = (), **settings: Unpack[Settings]) -> Envelope[Any]:
+    @overload
+    async def run(
+        self, task: Task, *, attachments: Iterable[Any] = (), output: type[Y], **settings: Unpack[Settings]
+    ) -> Envelope[Y]: ...
+    @overload
+    async def run(
+        self, task: Task, *, attachments: Iterable[Any] = (), output: None = None, **settings: Unpack[Settings]
+    ) -> Envelope[X]: ...
+    @overload
+    async def run(
+        self, task: Task, *, attachments: Iterable[Any] = (), output: Any, **settings: Unpack[Settings]
+    ) -> Envelope[Any]: ...
+    async def run(
+        self, task: Task, *, attachments: Iterable[Any] = (), output: Any = None, **settings: Unpack[Settings]
+    ) -> Envelope[Any]:
         """Ask without blocking the event loop."""
-        return await self.engine.arun(self.engine.request(task, attachments, **settings))
+        return await self._call(task, attachments, output, settings).awhole()
 
-    def stream(self, task: Task, *, attachments: Iterable[Any] = (), **settings: Unpack[Settings]) -> AgentStream:
+    @overload
+    def stream(
+        self, task: Task, *, attachments: Iterable[Any] = (), output: type[Y], **settings: Unpack[Settings]
+    ) -> AgentStream[Y]: ...
+    @overload
+    def stream(
+        self, task: Task, *, attachments: Iterable[Any] = (), output: None = None, **settings: Unpack[Settings]
+    ) -> AgentStream[X]: ...
+    @overload
+    def stream(
+        self, task: Task, *, attachments: Iterable[Any] = (), output: Any, **settings: Unpack[Settings]
+    ) -> AgentStream[Any]: ...
+    def stream(
+        self, task: Task, *, attachments: Iterable[Any] = (), output: Any = None, **settings: Unpack[Settings]
+    ) -> AgentStream[Any]:
         """The answer in pieces: `for chunk in agent.stream(...)` or `async for chunk in agent.stream(...)`."""
-        return AgentStream(partial(self.engine.call, self.engine.request(task, attachments, **settings)))
+        request = self._request(task, attachments, output, settings)
+        wanted = self.engine.output if output is None else output
+        return AgentStream(partial(self.engine.call, request, wanted), wanted)
+
+    def _request(
+        self, task: Task, attachments: Iterable[Any], output: Any, settings: Mapping[str, Any]
+    ) -> CompletionRequest:
+        request = self.engine.request(task, attachments, **settings)
+        return request if output is None else replace(request, output_schema=structured.output_schema(output))
+
+    def _call(self, task: Task, attachments: Iterable[Any], output: Any, settings: Mapping[str, Any]) -> Call:
+        return self.engine.call(self._request(task, attachments, output, settings), output)
 
     def estimate(
         self,
@@ -116,17 +209,18 @@ class Agent(Closing):
         )
 
 
-class AgentStream(Shown, Closing):
-    """Iterate once, either way; `envelope` is there when it has ended, also where it was closed early or failed.
+class AgentStream(Shown, Closing, Generic[X]):
+    """Iterate once, either way, or the `partials()`; `envelope` is there when it has ended, also where it was closed early or failed.
 
     Leaving a `for` loop closes the connection; after an `async for` use `async with`, or `await stream.aclose()`.
     """
 
-    def __init__(self, make_call: Callable[[], Call]) -> None:
+    def __init__(self, make_call: Callable[[], Call], output: Any = None) -> None:
         self._make_call: Callable[[], Call] | None = make_call
+        self._output = output
         self._chunks: weakref.ref[Generator[StreamChunk, None, None]] | None = None
         self._achunks: AsyncGenerator[StreamChunk, None] | None = None
-        self.envelope: Envelope[Any] | None = None
+        self.envelope: Envelope[X] | None = None
 
     def __iter__(self) -> Iterator[StreamChunk]:
         chunks = _kept(self._call(), weakref.ref(self))
@@ -136,6 +230,12 @@ class AgentStream(Shown, Closing):
     def __aiter__(self) -> AsyncIterator[StreamChunk]:
         self._achunks = _akept(self._call(), weakref.ref(self))
         return self._achunks
+
+    def partials(self) -> Partials:
+        """The answer as an object that grows: `for part in stream.partials()`, or `async for`. Needs `output=`."""
+        if self._output is None:
+            raise ConfigurationError("there are no partial objects of a text\nagent.stream(..., output=MyModel)")
+        return Partials(self, self._output)
 
     def _call(self) -> Call:
         make_call, self._make_call = self._make_call, None
@@ -155,7 +255,7 @@ class AgentStream(Shown, Closing):
             await self._achunks.aclose()
 
 
-def _kept(call: Call, stream: weakref.ref[AgentStream]) -> Generator[StreamChunk, None, None]:
+def _kept(call: Call, stream: weakref.ref[AgentStream[Any]]) -> Generator[StreamChunk, None, None]:
     try:
         with closing(call.stream()) as chunks:
             yield from chunks
@@ -163,7 +263,7 @@ def _kept(call: Call, stream: weakref.ref[AgentStream]) -> Generator[StreamChunk
         _hand_over(call, stream)
 
 
-async def _akept(call: Call, stream: weakref.ref[AgentStream]) -> AsyncGenerator[StreamChunk, None]:
+async def _akept(call: Call, stream: weakref.ref[AgentStream[Any]]) -> AsyncGenerator[StreamChunk, None]:
     try:
         async with aclosing(call.astream()) as chunks:
             async for chunk in chunks:
@@ -172,7 +272,7 @@ async def _akept(call: Call, stream: weakref.ref[AgentStream]) -> AsyncGenerator
         _hand_over(call, stream)
 
 
-def _hand_over(call: Call, stream: weakref.ref[AgentStream]) -> None:
+def _hand_over(call: Call, stream: weakref.ref[AgentStream[Any]]) -> None:
     held = stream()
     if held is not None:
         held.envelope = call.envelope()

@@ -37,12 +37,17 @@ class Call:
         output: Any,
     ) -> None:
         self._run = Run(provider, policy, Limits(request.timeout, request.ttft, request.idle))
+        self._reader = None if output is None else structured.Reader(output)
         self._turns = turns(
-            request, runnable=tools.runnable, max_turns=policy.max_turns, max_tool_errors=policy.max_tool_errors
+            request,
+            runnable=tools.runnable,
+            max_turns=policy.max_turns,
+            max_tool_errors=policy.max_tool_errors,
+            check=None if self._reader is None else self._reader.complaint,
+            max_repairs=policy.max_repairs,
         )
         ours = tools.of_call(self._run.deadline, partial(credentials_of, provider, request.extra_headers))
         self._tools = ours if self._run.events is None else self._run.events.around(ours, request)
-        self._output = output
         self._notes = notes
         self._started = time.perf_counter()
         self._last: CompletionResponse | None = None
@@ -113,8 +118,8 @@ class Call:
 
     def _complete(self, response: CompletionResponse) -> None:
         self._response, self._payload = response, response.content
-        if self._output is not None and not response.tool_calls:
-            self._payload = response.parsed = structured.parse(self._output, response)
+        if self._reader is not None and not response.tool_calls:
+            self._payload = response.parsed = self._reader.read(response)
 
     def _fail(self, error: LazyBridgeError) -> None:
         self._run.attach(error)

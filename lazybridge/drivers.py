@@ -30,14 +30,17 @@ def drive(run: Run, loop: Turns, tools: ToolRunner) -> CompletionResponse:
     """A whole answer, synchronously: no event loop, no thread."""
     step = next(loop)
     while True:
-        result = _ask(run, step.request) if isinstance(step, Ask) else tools.run(step.calls)
+        result = _ask(run, step) if isinstance(step, Ask) else tools.run(step.calls)
         try:
             step = loop.send(result)
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]  # a generator's return value is untyped
 
 
-def _ask(run: Run, request: CompletionRequest) -> CompletionResponse:
+def _ask(run: Run, step: Ask) -> CompletionResponse:
+    request = step.request
+    if step.repair:
+        run.repairs()
     if run.patience.needs_chunks:  # a whole answer shows no token before its last
         return _whole(list(_ask_stream(run, request, shown=False))[-1])
     while True:
@@ -52,14 +55,17 @@ async def adrive(run: Run, loop: Turns, tools: ToolRunner) -> CompletionResponse
     """A whole answer, on the running event loop."""
     step = next(loop)
     while True:
-        result = await (_aask(run, step.request) if isinstance(step, Ask) else tools.arun(step.calls))
+        result = await (_aask(run, step) if isinstance(step, Ask) else tools.arun(step.calls))
         try:
             step = loop.send(result)
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
 
 
-async def _aask(run: Run, request: CompletionRequest) -> CompletionResponse:
+async def _aask(run: Run, step: Ask) -> CompletionResponse:
+    request = step.request
+    if step.repair:
+        run.repairs()
     if run.patience.needs_chunks:
         async with aclosing(_aask_stream(run, request, shown=False)) as chunks:
             return _whole([chunk async for chunk in chunks][-1])
@@ -78,6 +84,8 @@ def drive_stream(run: Run, loop: Turns, tools: ToolRunner) -> Generator[StreamCh
     last = StreamChunk()
     while True:
         if isinstance(step, Ask):
+            if step.repair:
+                yield run.repairs()
             with closing(_ask_stream(run, step.request)) as chunks:
                 for last in chunks:
                     if not last.is_final:
@@ -126,6 +134,8 @@ async def adrive_stream(run: Run, loop: Turns, tools: ToolRunner) -> AsyncGenera
     while True:
         result: CompletionResponse | list[Message] | None
         if isinstance(step, Ask):
+            if step.repair:
+                yield run.repairs()
             async with aclosing(_aask_stream(run, step.request)) as chunks:
                 async for last in chunks:
                     if not last.is_final:

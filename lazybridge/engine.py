@@ -48,7 +48,8 @@ class LLMEngine:
     """Asks one model, runs tools, retries and keeps the time.
 
     `timeout` is in seconds for the whole call, over all attempts, waits and tool turns; `ttft` for an attempt's first
-    token, `idle` between its chunks. `max_retries` more attempts follow a failed one. A call ends after `max_turns` requests,
+    token, `idle` between its chunks. `max_retries` more attempts follow a failed one. An answer that does not
+    fit `output` is asked for again, with what is wrong, up to `max_repairs` times; each is a turn that is paid for. A call ends after `max_turns` requests,
     or after `max_tool_errors` turns in a row in which no tool could be run; `max_parallel_tools` calls of one turn run at
     once, each for `tool_timeout` seconds. `fallback` names who is asked where retries do not help: models, tiers or agents,
     in order, where the kind of the error is in `fallback_on` (`succession.MOVES_ON`); True is the provider's own next model,
@@ -77,6 +78,7 @@ class LLMEngine:
         timeout: float | None = None,
         max_retries: int = 2,
         max_turns: int = 10,
+        max_repairs: int = 2,
         max_tool_errors: int = 3,
         max_parallel_tools: int = 8,
         tool_timeout: float | None = None,
@@ -100,7 +102,7 @@ class LLMEngine:
             tiers.check(tier)
         if model is not None and tier is not None:
             raise ConfigurationError(f"got both the model {model!r} and the tier {tier!r}\nname one of them")
-        for word, count in (("max_retries", max_retries), ("max_turns", max_turns)):
+        for word, count in (("max_retries", max_retries), ("max_turns", max_turns), ("max_repairs", max_repairs)):
             if not isinstance(count, int) or count < 0:
                 raise ConfigurationError(f"{word}={count!r} is no count\n{word} is a whole number, such as 2")
         for word, count in (("max_tool_errors", max_tool_errors), ("max_parallel_tools", max_parallel_tools)):
@@ -135,6 +137,7 @@ class LLMEngine:
             ledger,
             on_break,
             max_tool_errors,
+            max_repairs,
             check_session(session),
         )
 

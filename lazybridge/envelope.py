@@ -13,7 +13,7 @@ from lazybridge.core.showing import Shown
 from lazybridge.core.types import Adjustment, CompletionResponse, StopReason, ToolCall, UsageStats
 
 T = TypeVar("T")
-AttemptReason = Literal["turn", "retry", "fallback", "restart", "continue"]
+AttemptReason = Literal["turn", "retry", "fallback", "restart", "continue", "repair"]
 
 
 @dataclass
@@ -21,8 +21,8 @@ class Attempt:
     """One request on the wire. `started` is seconds since the epoch, `duration_ms` how long it took; `wait_s` is the
     pause before the next one; `error` is an error kind, None for a success. `usage` is None where nothing was reported.
     `receipt` is what it cost: nothing where the vendor refused it, what is known of it where it broke off. `reason` is why
-    it was sent: a new turn, a retry of the one before, a fallback to another model, or a broken stream's new beginning or
-    continuation."""
+    it was sent: a new turn, a retry of the one before, a fallback to another model, a broken stream's new beginning or
+    continuation, or the repair of an answer that does not fit its type."""
 
     provider: str
     model: str | None

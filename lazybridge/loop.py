@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,9 +14,10 @@ from lazybridge.tools.results import Refused
 
 @dataclass(frozen=True)
 class Ask:
-    """Send this request; the answer is a CompletionResponse."""
+    """Send this request; the answer is a CompletionResponse. `repair`: what was answered before does not count."""
 
     request: CompletionRequest
+    repair: bool = False
 
 
 @dataclass(frozen=True)
@@ -29,18 +30,34 @@ class RunTools:
 Turns = Generator[Ask | RunTools, Any, CompletionResponse]
 
 
-def turns(request: CompletionRequest, *, runnable: Collection[str], max_turns: int, max_tool_errors: int = 3) -> Turns:
+Check = Callable[[CompletionResponse], str | None]
+
+
+def turns(
+    request: CompletionRequest,
+    *,
+    runnable: Collection[str],
+    max_turns: int,
+    max_tool_errors: int = 3,
+    check: Check | None = None,
+    max_repairs: int = 0,
+) -> Turns:
     """Ask until the model answers without a call that can be run.
 
     `runnable` are the tools that have a function here. An answer that calls another one, or whose call was cut off at the
-    token limit and would be again, is returned as it is; a tool that nobody knows goes back to the model. Raises ToolLoopError, with the messages so far, where
-    `max_turns` requests did not bring an answer, or where in `max_tool_errors` turns in a row no call could be run.
+    token limit and would be again, is returned as it is; a tool that nobody knows goes back to the model. `check` says what
+    is wrong with an answer, which is then asked for again, with those words, `max_repairs` times at most; these turns are
+    beyond `max_turns`. Raises ToolLoopError, with the messages so far, where `max_turns` requests did not bring an answer, or
+    where in `max_tool_errors` turns in a row no call could be run.
     """
     paused: CompletionResponse | None = None
     refusals = 0
     left_to_caller = {tool.name for tool in request.tools}.difference(runnable)
-    for _ in range(max_turns):
-        response: CompletionResponse = yield Ask(request)
+    turns_left, repairs_left, repairing = max_turns, max_repairs, False
+    while turns_left > 0:
+        turns_left -= 1
+        response: CompletionResponse = yield Ask(request, repair=repairing)
+        repairing = False
         if response.stop_reason == "pause_turn":  # the vendor wants its own turn back to go on
             paused = continued(paused, response)
             request = replace(request, messages=(*request.messages, response.to_message()))
@@ -48,7 +65,14 @@ def turns(request: CompletionRequest, *, runnable: Collection[str], max_turns: i
         cut_off = response.stop_reason == "max_tokens" and any(call.error for call in response.tool_calls)
         ours = bool(runnable) and all(call.name not in left_to_caller for call in response.tool_calls)
         if not response.tool_calls or cut_off or not ours:
-            return continued(paused, response)
+            answer = continued(paused, response)
+            wrong = check(answer) if check is not None and repairs_left > 0 and not answer.tool_calls else None
+            if wrong is None:
+                return answer
+            repairs_left, turns_left, repairing, paused = repairs_left - 1, turns_left + 1, True, None
+            said = (response.to_message(),) if response.content else ()  # vendors refuse an empty message
+            request = replace(request, messages=(*request.messages, *said, Message.user(wrong)))
+            continue
         results: Sequence[Message] = yield RunTools(response.tool_calls)
         request = replace(
             request,

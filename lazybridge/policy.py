@@ -28,6 +28,7 @@ class Policy:
     ledger: Ledger | None = None
     on_break: OnBreak = "raise"
     max_tool_errors: int = 3
+    max_repairs: int = 2
     session: Audience | None = None
 
 

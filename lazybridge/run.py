@@ -23,10 +23,11 @@ from lazybridge.core.providers import _tape
 from lazybridge.core.providers.adjusting import fitted
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.providers.costing import receipt_for
-from lazybridge.core.receipt import FREE, Receipt, unknown
-from lazybridge.core.types import Adjustment, CompletionRequest, CompletionResponse, StreamChunk, UsageStats
+from lazybridge.core.receipt import FREE
+from lazybridge.core.types import Adjustment, CompletionRequest, CompletionResponse, StreamChunk
 from lazybridge.cover import Cover, cover
 from lazybridge.envelope import Attempt, AttemptReason, total_receipt
+from lazybridge.least import note_least, priced
 from lazybridge.listening import listening
 from lazybridge.patience import Limits, Patience
 from lazybridge.policy import Policy, ledger_of
@@ -138,7 +139,7 @@ class Run:
         error = self._neutral(exc, attempt, request)
         cause = exc if exc is not error else exc.__cause__
         if error.usage is not None:
-            attempt.usage, attempt.receipt = error.usage, self._priced(attempt, error.usage)
+            attempt.usage, attempt.receipt = error.usage, priced(attempt, self.provider, error.usage)
         # A vendor that refuses what its model wrote has worked for it.
         elif (error.partial_text or error.status_code in MAY_HAVE_WORKED) and not error.never_sent:
             self._broke_off(attempt, request, f"the call broke off ({error.kind})")
@@ -198,6 +199,11 @@ class Run:
         self._reason = self._broken.resumed(request, self.arrived)
         return StreamChunk(resumed=self._reason)
 
+    def repairs(self) -> StreamChunk:
+        """Begin a turn whose answer replaces the one before; the chunk that tells a stream's reader."""
+        self._reason = "repair"
+        return StreamChunk(resumed="restart")
+
     def abandon(self) -> None:
         """Close an attempt that nobody waits for any more: what it used is not known."""
         request = self._request
@@ -231,20 +237,4 @@ class Run:
             self.events.failed(attempt, error)
 
     def _broke_off(self, attempt: Attempt, request: CompletionRequest, why: str) -> None:
-        """Note what an attempt cost at least: the vendor may have worked, and charged, for more than what arrived."""
-        if self.provider._free:
-            attempt.usage = UsageStats(cost_usd=0.0)
-            return
-        used = self.arrived.usage(request)
-        attempt.usage = UsageStats()
-        if used is None:
-            attempt.receipt = unknown(f"{why}, before anything arrived")
-            return
-        # Which tier served is said at the end: of those that are possible, the cheapest.
-        possible = (used.service_tier,) if used.service_tier else (None, "flex")
-        bounds = [self._priced(attempt, replace(used, service_tier=tier)) for tier in possible]
-        least = min(bounds, key=lambda bound: (bound.total is None, bound.total or 0))
-        attempt.receipt = least.at_least(f"{why}; this is what had arrived")
-
-    def _priced(self, attempt: Attempt, usage: UsageStats) -> Receipt:
-        return receipt_for(self.provider, attempt.model or "", usage, attempt.started)
+        note_least(attempt, self.provider, request, self.arrived, why)

@@ -47,15 +47,14 @@ class Settings(TypedDict, total=False):
     strict: bool
 
 
-class Options(Settings, total=False):
-    """What an agent carries besides; `api` is the choice between OpenAI's two APIs, `endpoint` and `api_version` are
-    Azure's, `backend` is the engine of a local model."""
+class AgentOptions(Settings, total=False):
+    """What an agent carries besides its `output`; `api` is the choice between OpenAI's two APIs, `endpoint` and
+    `api_version` are Azure's, `backend` is the engine of a local model."""
 
     provider: str | type[BaseProvider] | BaseProvider | None
     tier: str | None
     tools: Iterable[Tool | ToolDefinition | Callable[..., Any]]
     native_tools: Iterable[NativeTool]
-    output: Any
     api_key: str | None
     base_url: str | None
     api: Literal["responses", "chat"]
@@ -65,6 +64,7 @@ class Options(Settings, total=False):
     strict_native_tools: bool | None
     max_retries: int
     max_turns: int
+    max_repairs: int
     max_tool_errors: int
     max_parallel_tools: int
     tool_timeout: float | None
@@ -75,6 +75,12 @@ class Options(Settings, total=False):
     budget: Budget | None
     ledger: Ledger | None
     session: Audience | None
+
+
+class Options(AgentOptions, total=False):
+    """What a model carries besides."""
+
+    output: Any
 
 
 SETTING_NAMES = frozenset(Settings.__annotations__)

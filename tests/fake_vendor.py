@@ -49,6 +49,7 @@ class FakeVendor:
         self.hung_up = threading.Event()
         self.connections = 0
         self.pieces: tuple[str, ...] = PIECES
+        self.answers: deque[tuple[str, ...]] = deque()  # of the next requests, instead of `pieces`
         self.tool_call: dict[str, Any] | None = None
         self.tool_turns: list[list[dict[str, Any]]] = []
         self.batches: dict[str, list[dict[str, Any]]] = {}
@@ -72,6 +73,9 @@ class FakeVendor:
 
     def next_fault(self) -> Fault:
         return self._faults.popleft() if self._faults else Fault()
+
+    def next_answer(self) -> tuple[str, ...]:
+        return self.answers.popleft() if self.answers else self.pieces
 
     def wait(self, seconds: float) -> None:
         self._stopping.wait(seconds)
@@ -165,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
         wrong = _mistral_refusal(body) if wire is _mistral else None
         if wrong:
             return self._send(422, {"detail": [{"type": "value_error", "loc": ["body"], "msg": wrong}]}, {})
-        events = tool_turn(body, self.vendor.tool_turns) or wire(body, self.vendor.pieces, self.vendor.tool_call)
+        events = tool_turn(body, self.vendor.tool_turns) or wire(body, self.vendor.next_answer(), self.vendor.tool_call)
         if not body.get("stream") and query != "alt=sse":
             return self._drip(events[-1], fault.drip) if fault.drip else self._send(200, events[-1], fault.headers)
         self._stream(events[:-1], fault, query)

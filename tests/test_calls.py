@@ -668,7 +668,7 @@ def test_a_wrong_setting_is_told_when_the_agent_is_built(options: dict[str, Any]
         Agent("gpt-6-luna", api_key="k", **options)
 
 
-@pytest.mark.parametrize("name", ["tools", "output", "max_turns", "tier"])
+@pytest.mark.parametrize("name", ["tools", "max_turns", "max_repairs", "tier"])
 def test_an_option_of_the_agent_is_not_one_of_a_call(vendor: FakeVendor, name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"{name} belongs to the agent"):
         KINDS["chat"].agent(vendor.url)("hi", **{name: None})

@@ -1,22 +1,21 @@
-"""Schemas out and objects back. What a vendor takes is what its own SDK would send: the expectations are the SDKs'."""
+"""Types out as schemas, and objects back."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from datetime import date
 from enum import Enum
 from typing import Annotated, Any, Literal, NotRequired
 
-import anthropic
 import jsonschema
 import pytest
-from openai.lib._pydantic import to_strict_json_schema
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from lazybridge.core import structured
-from lazybridge.core.errors import StructuredOutputError
+from lazybridge.core.errors import ConfigurationError, StructuredOutputError
 from lazybridge.core.types import CompletionResponse, OutputSchema
 
 
@@ -160,7 +159,7 @@ def test_the_last_of_several_messages_is_parsed() -> None:
         (int, '{"value": "x"}', "int"),
         (int, '{"other": 1}', "int"),
         (int, "[1]", "int"),
-        (int, "1", "int"),
+        (City, '{"name": "a", "people": 1} or {"name": "b", "people": 1}', "City"),
         ({"type": "object", "required": ["a"]}, "{}", "the JSON schema"),
         ({"type": "object"}, "no JSON", "the JSON schema"),
     ],
@@ -190,141 +189,122 @@ def test_without_the_checking_package_nothing_is_checked(monkeypatch: pytest.Mon
     structured.validate(7, {"type": "string"})
 
 
-# --- OpenAI's strict mode ---------------------------------------------------------------------------------------------
-
-
-def objects(node: Any) -> list[dict[str, Any]]:
-    """Every object schema inside a schema."""
-    if isinstance(node, list):
-        return [item for part in node for item in objects(part)]
-    if not isinstance(node, dict):
-        return []
-    return ([node] if "properties" in node else []) + [item for part in node.values() for item in objects(part)]
-
-
-@pytest.mark.parametrize("output", [City, Point, Zoo, Node, list[City], City | Point])
-def test_strict_closes_every_object_and_requires_all_of_it(output: Any) -> None:
-    schema = structured.strict(structured.output_schema(output).schema)
-    assert schema is not None
-    assert objects(schema)
-    for node in objects(schema):
-        assert node["additionalProperties"] is False
-        assert node["required"] == list(node["properties"])
-
-
-def test_strict_leaves_out_what_that_mode_refuses() -> None:
-    schema = structured.strict(structured.output_schema(Zoo).schema)
-    for keyword in ("default", "discriminator", "oneOf"):
-        assert f'"{keyword}"' not in json.dumps(schema)
-
-
-@pytest.mark.parametrize("output", [City, Dog, list[City], City | Point])
-def test_strict_is_what_openais_own_helper_makes(output: Any) -> None:
-    ours = structured.strict(structured.output_schema(output).schema)
-    theirs = to_strict_json_schema(TypeAdapter(output))
-    if "value" in (ours or {}).get("properties", {}) and theirs.get("type") != "object":
-        assert ours is not None
-        ours = {**ours["properties"]["value"], **({"$defs": ours["$defs"]} if "$defs" in ours else {})}
-    assert _without_defaults(ours) == _without_defaults(theirs)
-
-
-def _without_defaults(node: Any) -> Any:
-    """The helper keeps defaults, which the API refuses: https://github.com/openai/openai-agents-python/issues/474."""
-    if isinstance(node, list):
-        return [_without_defaults(item) for item in node]
-    if isinstance(node, dict):
-        return {name: _without_defaults(value) for name, value in node.items() if name != "default"}
-    return node
-
-
-def test_a_reference_stands_alone() -> None:
-    class Home(BaseModel):
-        city: City = Field(description="where")
-
-    schema = structured.strict(structured.output_schema(Home).schema)
-    assert schema is not None
-    assert schema["properties"]["city"] == {"$ref": "#/$defs/City"}
-    assert "City" in schema["$defs"]
-
-
-def test_a_recursive_type_has_its_object_at_the_root_and_keeps_its_definition() -> None:
-    raw = TypeAdapter(Node).json_schema()
-    assert "$ref" in raw  # pydantic's root is a reference alone
-    for schema in (structured.strict(structured.output_schema(Node).schema), structured.strict(raw)):
-        assert schema is not None
-        assert schema["type"] == "object"
-        assert schema["properties"]["children"]["items"] == {"$ref": "#/$defs/Node"}
-        assert schema["$defs"]["Node"]["additionalProperties"] is False
+# --- JSON with something around it ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "schema",
+    "text",
     [
-        pytest.param({"type": "object"}, id="no properties"),
-        pytest.param({"type": "object", "properties": {}}, id="empty properties"),
-        pytest.param({"type": "object", "properties": {"a": {"type": "object"}}, "required": ["a"]}, id="inside"),
-        pytest.param({"type": "object", "properties": {"default": {"type": "object"}}, "required": ["default"]}, id="under a keyword's name"),
-        pytest.param({"type": "object", "properties": {"a": {}}, "additionalProperties": True}, id="open"),
-        pytest.param({"type": "object", "properties": {"a": {"type": "integer"}}}, id="absent without a word for it"),
-        pytest.param({"type": "object", "properties": {"a": {"allOf": [{"type": "integer"}]}}, "required": ["a"]}, id="allOf"),
-        pytest.param(TypeAdapter(dict[str, int]).json_schema(), id="dict"),
-        pytest.param(TypeAdapter(Options).json_schema(), id="TypedDict with NotRequired"),
-        pytest.param(structured.output_schema(list[dict[str, Any]]).schema, id="list of dicts"),
-        pytest.param(structured.output_schema(tuple[int, str]).schema, id="tuple"),
+        '```json\n{"name": "Rome", "people": 3}\n```',
+        'Here you are: {"name": "Rome", "people": 3}',
+        '{"name": "Rome", "people": 3}\n\nLet me know {if} you need more!',
+        'Sure {no JSON}:\n```\n{"name": "Rome", "people": 3}\n```\nDone.',
     ],
-)  # fmt: skip
-def test_what_strict_mode_cannot_say_is_none(schema: dict[str, Any]) -> None:
-    assert structured.strict(schema) is None
+)
+def test_the_one_object_in_a_text_is_the_answer(text: str) -> None:
+    assert structured.parse(City, answer(text)) == City(name="Rome", people=3)
 
 
-def test_a_null_or_a_default_stands_for_absence() -> None:
-    class Maybe(BaseModel):
-        a: int | None = None
-        b: int = 5
-
-    assert structured.strict(structured.output_schema(Maybe).schema) is not None
-
-
-@pytest.mark.parametrize("name", ["properties", "type", "$ref", "enum", "default", "items"])
-def test_a_property_may_be_named_like_a_keyword(name: str) -> None:
-    inner = {"type": "object", "properties": {name: {"type": "string"}}, "required": [name]}
-    schema = {"type": "object", "properties": {name: inner}, "required": [name]}
-    closed = {**inner, "additionalProperties": False}
-    assert structured.strict(schema) == {**schema, "properties": {name: closed}, "additionalProperties": False}
-    assert structured.described(schema) == structured.strict(schema)
+@pytest.mark.parametrize(
+    ("output", "text", "value"),
+    [(list[int], "[1, 2]", [1, 2]), (int, "7", 7), (City | Point, '{"x": 1}', Point(1)), (int | None, "null", None)],
+)
+def test_a_value_without_its_wrapping_is_taken(output: Any, text: str, value: Any) -> None:
+    assert structured.parse(output, answer(text)) == value
 
 
-# --- Anthropic --------------------------------------------------------------------------------------------------------
+def test_a_text_full_of_beginnings_is_given_up_soon() -> None:
+    started = time.perf_counter()
+    with pytest.raises(StructuredOutputError, match="no JSON"):
+        structured.parse(City, answer('{"a": ' * 100_000))
+    assert time.perf_counter() - started < 2
 
 
-@pytest.mark.parametrize("output", [City, Point, Options, Zoo, Node, list[City], int, Literal["a", "b"], City | Point])
-def test_described_is_what_anthropics_own_helper_makes(output: Any) -> None:
-    schema = dict(structured.output_schema(output).schema)
-    assert _without_type_of_literals(structured.described(schema)) == _without_type_of_literals(
-        anthropic.transform_schema(schema)
-    )
+def test_a_null_stands_for_what_may_be_absent() -> None:
+    assert structured.parse(Options, answer({"colour": "red", "size": None})) == {"colour": "red"}
+    assert structured.parse(list[Options], answer({"value": [{"colour": "red", "size": None}]})) == [{"colour": "red"}]
 
 
-def _without_type_of_literals(node: Any) -> Any:
-    """The helper drops the type beside an enum or a constant, which is said by the values."""
-    if isinstance(node, list):
-        return [_without_type_of_literals(item) for item in node]
-    if isinstance(node, dict):
-        literal = "enum" in node or "const" in node
-        return {
-            name: _without_type_of_literals(value) for name, value in node.items() if not (literal and name == "type")
-        }
-    return node
+@pytest.mark.parametrize(
+    ("stop_reason", "reason", "says"),
+    [
+        ("max_tokens", "truncated", "raise max_tokens"),
+        ("refusal", "refused", "the model refused, so there is no City: I will not."),
+        ("content_filter", "refused", "the vendor's filter stopped the answer"),
+        ("end_turn", "invalid", "does not fit City"),
+    ],
+)
+def test_the_error_says_which_of_the_ways_to_fail_it_was(stop_reason: Any, reason: str, says: str) -> None:
+    with pytest.raises(StructuredOutputError, match=says) as caught:
+        structured.parse(City, answer("I will not.", stop_reason=stop_reason))
+    assert caught.value.reason == reason
 
 
-def test_limits_that_the_api_refuses_are_told_to_the_model() -> None:
-    schema = structured.described(structured.output_schema(City).schema)
-    assert schema["properties"]["people"] == {"type": "integer", "title": "People", "description": "{minimum: 0}"}
+def test_an_error_lists_what_does_not_fit() -> None:
+    with pytest.raises(StructuredOutputError) as caught:
+        structured.parse(City, answer({"people": -1}))
+    assert [(item["loc"], item["type"]) for item in caught.value.errors] == [
+        (("name",), "missing"),
+        (("people",), "greater_than_equal"),
+    ]
+    schema = {"type": "object", "properties": {"a": {"type": "array", "items": {"type": "integer"}}}}
+    with pytest.raises(StructuredOutputError) as caught:
+        structured.parse(schema, answer({"a": [1, "x"]}))
+    assert [(item["loc"], item["type"]) for item in caught.value.errors] == [(("a", 1), "type")]
 
 
-def test_a_free_form_object_is_not_turned_into_an_empty_one() -> None:
-    schema = structured.output_schema(dict[str, int]).schema
-    assert structured.described(schema) == schema
+@pytest.mark.parametrize("output", [object(), "City"])
+def test_what_is_no_type_is_refused(output: Any) -> None:
+    with pytest.raises(ConfigurationError, match="write output=MyModel"):
+        structured.output_schema(output)
+
+
+@pytest.mark.parametrize(
+    ("schema", "sent", "value"),
+    [
+        ({"type": "array", "items": {"type": "integer"}}, {"value": [1]}, [1]),
+        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, {"value": None}, None),
+        ({"enum": ["a", "b"]}, {"value": "a"}, "a"),
+    ],
+)
+def test_a_json_schema_whose_root_is_no_object_is_wrapped_too(schema: dict[str, Any], sent: Any, value: Any) -> None:
+    wrapped = structured.output_schema(schema).schema
+    jsonschema.validate(sent, dict(wrapped))
+    assert wrapped["type"] == "object"
+    assert structured.parse(schema, answer(sent)) == value
+
+
+# --- while it arrives ---------------------------------------------------------------------------------------------------
+
+
+def test_an_object_grows() -> None:
+    reader, seen = structured.PartialReader(City), []
+    for letter in '{"name": "Rome", "people": 31}':
+        if reader.add(letter):
+            seen.append(reader.value)
+    assert seen == [{}, {"name": ""}, {"name": "R"}, {"name": "Ro"}, {"name": "Rom"}, {"name": "Rome"}, City(name="Rome", people=31)]  # fmt: skip
+
+
+def test_a_list_grows_by_whole_items_and_a_fence_does_not_hide_it() -> None:
+    reader, seen = structured.PartialReader(list[City]), []
+    for piece in ('```json\n{"value": [{"name": "Rome", "people": 3}, {"na', 'me": "Pa', 'ris", "people": 2}]}\n```'):
+        if reader.add(piece):
+            seen.append(reader.value)
+    assert seen[0] == [City(name="Rome", people=3)]
+    assert structured.PartialReader({"type": "object"}).add('{"a": "b') is True
+
+
+def test_a_long_answer_is_not_read_again_with_every_piece() -> None:
+    """A million letters in pieces of four: reading each time would take 250 000 readings of half of them."""
+    text = json.dumps({"value": [{"name": f"city {number}", "people": number} for number in range(25_000)]})
+    assert len(text) > 1_000_000
+    reader, changes = structured.PartialReader(list[City]), 0
+    started = time.perf_counter()
+    for start in range(0, len(text), 4):
+        changes += reader.add(text[start : start + 4])
+    assert 100 < changes < 1000
+    assert time.perf_counter() - started < 30
+    assert len(reader.value) > 24_000
 
 
 # --- plain closing ----------------------------------------------------------------------------------------------------
@@ -343,13 +323,3 @@ def test_closing_changes_nothing_but_listed_objects() -> None:
         },
         "additionalProperties": False,
     }
-
-
-@pytest.mark.parametrize("change", [structured.strict, structured.described, structured.closed])
-def test_the_given_schema_is_left_as_it_was(change: Any) -> None:
-    schema = structured.output_schema(Zoo).schema
-    before = json.dumps(schema)
-    changed = change(schema)
-    changed["$defs"]["Animal"]["enum"].append("bird")
-    changed["$defs"]["Dog"]["required"].append("x")
-    assert json.dumps(schema) == before

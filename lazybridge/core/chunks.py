@@ -21,8 +21,8 @@ class StreamChunk:
 
     `media` are images and audio that are now whole; each comes once. `preview` is an image that is not finished, where a
     vendor was asked for such. `response` is set on the final chunk: the whole answer, as `complete` would have returned it.
-    `resumed` marks where a stream broke off and was taken up again: "restart" means that what came before this chunk is
-    void, "continue" that the next text follows it.
+    `resumed` marks where a stream broke off and was taken up again, or an answer that does not fit its type is written anew:
+    "restart" means that what came before this chunk is void, "continue" that the next text follows it.
     """
 
     delta: str = ""

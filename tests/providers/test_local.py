@@ -183,18 +183,22 @@ def test_an_answer_fits_its_schema(provider):
 
 
 def test_an_answer_cut_off_inside_its_schema_is_an_error(provider):
-    with pytest.raises(StructuredOutputError, match="cut off at max_tokens") as caught:
-        provider.complete(ask("Maria is 31 years old.", output_schema=PERSON, max_tokens=16))
-    assert caught.value.partial_text.startswith("{")
+    agent = Agent(provider, output=PERSON, max_tokens=16)
+    error = agent("Maria is 31 years old.").error
+    assert isinstance(error, StructuredOutputError)
+    assert (error.reason, len(error.attempts)) == ("truncated", 1)
+    assert error.partial_text.startswith("{")
 
 
 def test_bounds_that_the_grammar_does_not_enforce_are_checked(provider):
     bounded = OutputSchema(
         {"type": "object", "properties": {"n": {"type": "integer", "enum": [7], "minimum": 100}}, "required": ["n"]}
     )
-    with pytest.raises(StructuredOutputError, match=r"\$\.n: 7 is less than the minimum of 100") as caught:
-        provider.complete(ask("Give a number.", output_schema=bounded, max_tokens=24))
-    assert json.loads(caught.value.partial_text) == {"n": 7}
+    envelope = Agent(provider, output=bounded, max_repairs=1)("Give a number.", max_tokens=24)
+    assert isinstance(envelope.error, StructuredOutputError)
+    assert "$.n: 7 is less than the minimum of 100" in str(envelope.error)
+    assert json.loads(envelope.error.partial_text) == {"n": 7}
+    assert [envelope.metadata.turns, len(envelope.metadata.attempts)] == [2, 2]
 
 
 def test_a_schema_that_llama_cpp_cannot_read_is_an_invalid_request(provider):

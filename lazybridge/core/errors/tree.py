@@ -69,7 +69,15 @@ class ToolError(LazyBridgeError):
 
 
 class StructuredOutputError(LazyBridgeError):
-    """The answer does not fit the schema; `partial_text` is the answer, `__cause__` says why."""
+    """There is no object of the asked type; `partial_text` is the last answer, `__cause__` says why it does not fit.
+
+    `reason` is "invalid" (it does not fit, after all repairs), "truncated" (it was cut off at `max_tokens`), "refused", or
+    "schema" (the given JSON schema is wrong itself). `errors` has what does not fit, one dict each: `loc` (the path), `msg`,
+    `type`, and `input` where there is one.
+    """
+
+    reason: str = "invalid"
+    errors: tuple[dict[str, Any], ...] = ()
 
 
 class BudgetExceeded(LazyBridgeError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lazybridge.core import structured
 from lazybridge.core.providers._clients import async_http_client, http_client
 from lazybridge.core.providers._sdk import SDKProvider
 from lazybridge.core.types import CompletionRequest
@@ -22,6 +23,7 @@ from lazybridge.core.wire.endpoints.transcription import TranscriptionEndpoint
 WIRE = ChatWire(
     vendor="groq",
     path="/openai/v1/chat/completions",
+    schema_dialect=structured.GROQ,
     schema_beside_tools=False,
     efforts=("none", "low", "medium", "high"),
     reasoning_format="parsed",

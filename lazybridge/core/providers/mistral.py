@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from lazybridge.core import structured
 from lazybridge.core.providers._sdk import SDKProvider
 from lazybridge.core.types import CompletionRequest
 from lazybridge.core.wire import Wire
@@ -22,6 +23,7 @@ from lazybridge.core.wire.endpoints.transcription import TranscriptionEndpoint
 WIRE = ChatWire(
     vendor="mistral",
     path="/v1/chat/completions",
+    schema_dialect=structured.MISTRAL,
     max_tokens_field="max_tokens",
     seed_field="random_seed",
     stream_usage=False,  # usage comes unasked, with the finish reason

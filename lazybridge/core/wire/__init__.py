@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
@@ -156,12 +157,13 @@ class Adjuster:
         if not all(isinstance(block, TextContent) for block in message.blocks):
             self.add("assistant content", "an assistant's message is sent as text; its media was left out")
 
-    def strict_schema(self, output: OutputSchema) -> tuple[dict[str, Any], bool]:
-        """The schema as OpenAI's strict mode wants it, or as it is with False where that mode cannot say it."""
-        schema = structured.strict(output.schema) if output.strict else None
-        if output.strict and schema is None:
-            self.add("output_schema", "strict mode cannot say this schema; it was sent as a guide and is checked here")
-        return schema or plain(output.schema), schema is not None
+    def compiled(self, output: OutputSchema, dialect: structured.Dialect) -> structured.Compiled:
+        """The schema as an API enforces it, with a note of what that leaves to be checked here."""
+        made = structured.compiled(output, dialect)
+        if made.losses:
+            how = "the model was told in a description" if made.enforced else _HOW[dialect.otherwise]
+            self.add("output_schema", f"{dialect.name} cannot say {made.lost}; {how}, and it is checked here")
+        return made
 
     def without_tools(self, request: CompletionRequest) -> None:
         """Note a forced choice among no tools."""
@@ -186,6 +188,14 @@ def state_for(message: Message, vendor: str, wire: str) -> list[Any] | None:
     if state.said is not None and state.said != (message.text, message.tool_calls):
         return None  # edited since: what it says now counts
     return [plain(item) for item in state.items]
+
+
+_HOW = {"guide": "the schema was sent as a guide", "told": "the schema went into the instructions"}
+
+
+def told_schema(output: OutputSchema) -> str:
+    """A schema in words, for the instructions; JSON mode wants its name in there, and gets it in small letters."""
+    return f"Give the final answer as JSON alone, of this json schema:\n{json.dumps(plain(output.schema))}"
 
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from lazybridge.core import structured
 from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.content import ContentBlock, TextContent
 from lazybridge.core.types import (
@@ -22,7 +23,7 @@ from lazybridge.core.types import (
     ToolCall,
     ToolDefinition,
 )
-from lazybridge.core.wire import Adjuster, SDKCall, content_of, plain, state_for
+from lazybridge.core.wire import Adjuster, SDKCall, content_of, plain, state_for, told_schema
 from lazybridge.core.wire.chat_answers import ChatAccumulator, answer_of
 from lazybridge.core.wire.chat_parts import Words, part
 from lazybridge.core.wire.chat_thinking import Asked, by_effort, by_object, by_switch, forced, thinks
@@ -37,7 +38,8 @@ class ChatWire:
     `max_tokens_field`, `seed_field`, `system_role` and `any_tool` are the vendor's words; `stream_usage` asks for usage in
     a stream; `reasoning_effort` says whether the API has that parameter, and `efforts` which words it knows. `schema_mode`
     is how it takes an output schema: "json_schema", "object_schema" (JSON mode with the schema beside it), "json_object",
-    or "prompt" for JSON mode with the schema in the system prompt; `schema_beside_tools` whether it does so beside tools. `forced_choice` says whether a tool may be required.
+    or "prompt" for JSON mode with the schema in the system prompt; `schema_dialect` is what its "json_schema" can say;
+    `schema_beside_tools` whether it does so beside tools. `forced_choice` says whether a tool may be required.
     `thinking_switch` is the object that turns thinking on and off, by type ("thinking") or with effort and budget
     ("reasoning"). `thinking_effort` is the effort that `thinking=True` stands for, where it is shown by that;
     `reasoning_format` is the word that asks for thinking apart from the text. `reasoning_fields` are the fields of an
@@ -58,6 +60,7 @@ class ChatWire:
     reasoning_effort: bool = True
     efforts: tuple[str, ...] | None = None
     schema_mode: str = "json_schema"
+    schema_dialect: structured.Dialect = structured.OPENAI
     schema_beside_tools: bool = True
     seed_field: str = "seed"
     any_tool: str = "required"
@@ -156,8 +159,11 @@ class ChatWire:
         if self.schema_mode == "prompt":
             adjust.add("output_schema", "this API enforces no schema; it stands in the prompt and is checked here")
             return {"type": "json_object"}
-        schema, strict = adjust.strict_schema(output)
-        return {"type": "json_schema", "json_schema": {"name": output.name, "schema": schema, "strict": strict}}
+        made = adjust.compiled(output, self.schema_dialect)
+        return {
+            "type": "json_schema",
+            "json_schema": {"name": output.name, "schema": made.schema, "strict": made.enforced},
+        }
 
     def _messages(
         self, request: CompletionRequest, adjust: Adjuster, told: OutputSchema | None = None
@@ -165,8 +171,8 @@ class ChatWire:
         messages: list[dict[str, Any]] = []
         ids = short_ids(request.messages) if self.short_ids else {}
         system = request.system_text
-        if told is not None:  # JSON mode wants the word in the prompt, and gets it in small letters
-            form = f"Give the final answer as JSON alone, of this json schema:\n{json.dumps(plain(told.schema))}"
+        if told is not None:
+            form = told_schema(told)
             system = form if system is None else f"{system}\n\n{form}"
         replays = bool(self.reasoning_fields) and (self.reasoning_format is None or thinks(adjust.model))
         if system is not None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
+from lazybridge.core import structured
 from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.content import AudioContent, ContentBlock, DocumentContent, ImageContent, TextContent, VideoContent
 from lazybridge.core.types import (
@@ -66,11 +67,12 @@ class GeminiWire:
         config = _sampling_and_limits(request, adjust)
         config |= _thinking(request, model, adjust)
         if request.output_schema is not None:
-            schema = plain(request.output_schema.schema)
             if tools and model.combines_tools is False:
                 adjust.add("output_schema", f"{model.id} takes no schema beside tools; it went into the instructions")
+                schema = plain(request.output_schema.schema)
                 system.append({"text": f"Answer with JSON alone, by this JSON schema: {json.dumps(schema)}"})
             else:
+                schema = adjust.compiled(request.output_schema, structured.GEMINI).schema
                 config |= {"responseMimeType": "application/json", "responseJsonSchema": schema}
         if system:
             body["systemInstruction"] = {"parts": system}

@@ -28,7 +28,7 @@ from lazybridge.core.types import (
     NativeTool,
     ToolDefinition,
 )
-from lazybridge.core.wire import Adjuster, SDKCall, content_of, plain, state_for
+from lazybridge.core.wire import Adjuster, SDKCall, content_of, plain, state_for, told_schema
 from lazybridge.core.wire.messages_answers import MessagesAccumulator, answer_of
 
 # The type strings of anthropic 2.12.0 `types/tool_union_param.py`, read 2026-11-22.
@@ -66,13 +66,14 @@ class MessagesWire:
             "max_tokens": max_tokens,
             "messages": self._messages(request, adjust),
         }
-        system = _system(request)
+        config, told = _output_config(request, adjust)
+        system = _system(request, told)
         if system is not None:
             body["system"] = system
         if request.stop:
             body["stop_sequences"] = list(request.stop)
         body |= _thinking(request, model, max_tokens, adjust)
-        body |= _output_config(request, adjust)
+        body |= config
         body |= _tools(request, model, adjust)
         if request.cache:
             body["cache_control"] = _cache_control(request.cache)
@@ -130,16 +131,17 @@ class MessagesWire:
         return MessagesAccumulator(self.vendor)
 
 
-def _system(request: CompletionRequest) -> str | list[dict[str, Any]] | None:
-    """The system text; as blocks where a part of it is marked as the end of a prefix worth caching."""
+def _system(request: CompletionRequest, told: str) -> str | list[dict[str, Any]] | None:
+    """The system text, `told` after it; as blocks where a part of it is marked as the end of a prefix worth caching."""
     contents = [message.content for message in request.messages if message.role is SYSTEM]
     blocks = [block for content in contents if not isinstance(content, str) for block in content]
     if not any(block.cache for block in blocks):
-        return request.system_text
+        return "\n\n".join(filter(None, (request.system_text, told))) or None
     parts = [TextContent(request.system)] if request.system else []
     for content in contents:
         said = [TextContent(content)] if isinstance(content, str) else content
         parts += [block for block in said if isinstance(block, TextContent) and block.text]
+    parts += [TextContent(told)] if told else []
     return [
         {"type": "text", "text": part.text, **({"cache_control": _cache_control(part.cache)} if part.cache else {})}
         for part in parts
@@ -173,14 +175,20 @@ def _thinking(request: CompletionRequest, model: ModelProfile, max_tokens: int, 
     return {"thinking": {"type": "enabled", "budget_tokens": fitting}}
 
 
-def _output_config(request: CompletionRequest, adjust: Adjuster) -> dict[str, Any]:
+def _output_config(request: CompletionRequest, adjust: Adjuster) -> tuple[dict[str, Any], str]:
+    """Effort and format; and what to say in the instructions, where the format has no words for the schema."""
     config: dict[str, Any] = {}
+    told = ""
     effort = None if request.effort == "none" else adjust.effort(request, _EFFORTS)
     if effort is not None:
         config["effort"] = effort
     if request.output_schema is not None:
-        config["format"] = {"type": "json_schema", "schema": structured.described(request.output_schema.schema)}
-    return {"output_config": config} if config else {}
+        made = adjust.compiled(request.output_schema, structured.ANTHROPIC)
+        if made.enforced:
+            config["format"] = {"type": "json_schema", "schema": made.schema}
+        else:
+            told = told_schema(request.output_schema)
+    return ({"output_config": config} if config else {}), told
 
 
 def _tools(request: CompletionRequest, model: ModelProfile, adjust: Adjuster) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lazybridge.core import structured
 from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.content import AudioContent, ContentBlock, DocumentContent, ImageContent, TextContent, VideoContent
 from lazybridge.core.types import (
@@ -65,9 +66,10 @@ class ResponsesWire:
             body |= {"top_logprobs": alternatives} if alternatives else {}
         body |= _tools(request, adjust)
         if request.output_schema is not None:
-            schema, strict = adjust.strict_schema(request.output_schema)
-            name = request.output_schema.name
-            body["text"] = {"format": {"type": "json_schema", "name": name, "schema": schema, "strict": strict}}
+            made, name = adjust.compiled(request.output_schema, structured.OPENAI), request.output_schema.name
+            body["text"] = {
+                "format": {"type": "json_schema", "name": name, "schema": made.schema, "strict": made.enforced}
+            }
         if request.metadata is not None:
             body["metadata"] = dict(request.metadata)
         if request.service_tier is not None:

@@ -15,7 +15,6 @@ from typing import Any
 
 from lazybridge.core import structured
 from lazybridge.core.content import TextContent
-from lazybridge.core.errors import StructuredOutputError
 from lazybridge.core.types import CompletionRequest, CompletionResponse, Message, Role, ToolCall, ToolDefinition
 
 _BEGUN_CALL = re.compile(r'\s*\{\s*"tool"\s*:\s*("(?:[^"\\]|\\.)*")(?:\s*,\s*"arguments"\s*:\s*(.*))?', re.DOTALL)
@@ -32,10 +31,7 @@ class Plan:
     hidden: bool
 
     def read(self, response: CompletionResponse) -> None:
-        """Turn the text into a tool call, or check it against the schema.
-
-        Raises StructuredOutputError, with the text, where the answer was cut off or does not fit the schema.
-        """
+        """Turn the text into a tool call, or into the answer alone."""
         text = response.content
         if self.hidden:
             response.content = ""
@@ -50,9 +46,7 @@ class Plan:
                 response.tool_calls = [ToolCall.parse(_id(), whole["tool"], whole["arguments"])]
                 response.stop_reason = "tool_use"
                 return
-            response.content = text = _answer(text, whole)
-        if self.asked.output_schema is not None:
-            _check(text, response, self.asked.output_schema.schema)
+            response.content = _answer(text, whole)
 
 
 def plan(request: CompletionRequest, builtin: bool) -> Plan:
@@ -178,17 +172,6 @@ def _answer(text: str, whole: Any) -> str:
             return begun
     answer = whole["answer"]
     return answer if isinstance(answer, str) else json.dumps(answer)
-
-
-def _check(text: str, response: CompletionResponse, schema: Mapping[str, Any]) -> None:
-    try:
-        if response.stop_reason == "max_tokens":
-            raise ValueError("it was cut off at max_tokens or at the end of the context")
-        structured.validate(json.loads(text), schema)
-    except ValueError as exc:
-        error = StructuredOutputError(f"the answer does not fit the schema: {exc}")
-        error.partial_text = text
-        raise error from exc
 
 
 def _id() -> str:

@@ -85,7 +85,7 @@ class LocalProvider(Closing, LocalEndpoints):
         """The answer in pieces; closing the generator stops the model at its next token.
 
         Raises ConfigurationError where there is no model to load, ProviderTimeoutError past `request.timeout` seconds
-        (loading included), ContextLengthError, and StructuredOutputError for an answer that does not fit its schema.
+        (loading included), and ContextLengthError.
         """
         answer = self._answer(request)
         box: queue.SimpleQueue[Item] = queue.SimpleQueue()
