@@ -16,6 +16,7 @@ from lazybridge.core.catalogue import lifecycle
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.errors.secrets import Secret
 from lazybridge.core.makers import BUILT_IN_RULES, Rule
+from lazybridge.core.native_tools import AnyNativeTool
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.registry import Route
 from lazybridge.core.retry import RetryPolicy
@@ -23,7 +24,16 @@ from lazybridge.core.types import Adjustment, CompletionRequest, Message, Native
 from lazybridge.envelope import Envelope
 from lazybridge.needs import rung_for
 from lazybridge.run import Policy
-from lazybridge.settings import SETTING_NAMES, Settings, Task, check_setting, messages_of, refuse_misspelt
+from lazybridge.settings import (
+    SETTING_NAMES,
+    Settings,
+    Task,
+    beside,
+    check_native_tools,
+    check_setting,
+    messages_of,
+    refuse_misspelt,
+)
 from lazybridge.tools import Tool, Toolbox
 
 if TYPE_CHECKING:
@@ -61,7 +71,8 @@ class LLMEngine:
 
     `timeout` is in seconds for the whole call, over all attempts, waits and tool turns. `max_retries` more attempts
     follow a failed one. `fallback=False` keeps a model that is gone or overloaded from being replaced by the
-    provider's next one. Keywords that are no setting go to the provider's class (`api="chat"`).
+    provider's next one. `allow_dangerous_native_tools=True` lets the model run code at the vendor, and a computer.
+    Keywords that are no setting go to the provider's class (`api="chat"`).
     Raises ConfigurationError for a missing key or package, an unknown model, or a misspelt tier or option.
     """
 
@@ -76,11 +87,12 @@ class LLMEngine:
         provider: str | type[BaseProvider] | BaseProvider | None = None,
         tier: str | None = None,
         tools: Iterable[Tool | ToolDefinition | Callable[..., Any]] = (),
-        native_tools: Iterable[NativeTool] = (),
+        native_tools: Iterable[AnyNativeTool] = (),
         output: Any = None,
         api_key: str | None = None,
         base_url: str | None = None,
         strict_native_tools: bool | None = None,
+        allow_dangerous_native_tools: bool = False,
         timeout: float | None = None,
         max_retries: int = 2,
         max_turns: int = 10,
@@ -120,23 +132,26 @@ class LLMEngine:
         )
         self.tools = Toolbox(tools)
         self.output = output
+        self._allowed = allow_dangerous_native_tools
         self._template = self._checked({**settings, "timeout": timeout}, native_tools)
         self.policy = Policy(RetryPolicy(max_retries), fallback, max_turns, name, budget, ledger)
 
-    def _checked(self, settings: dict[str, Any], native_tools: Iterable[NativeTool]) -> CompletionRequest:
+    def _checked(self, settings: dict[str, Any], native_tools: Iterable[AnyNativeTool]) -> CompletionRequest:
         """The request of every call but for its messages; what is wrong with a setting is said when the agent is built."""
         try:
-            return CompletionRequest(
+            request = CompletionRequest(
                 messages=(Message.user("…"),),
                 model=self.model,
                 tools=self.tools.definitions,
-                native_tools=tuple(map(NativeTool, native_tools)),
+                native_tools=tuple(native_tools),
                 output_schema=None if self.output is None else structured.output_schema(self.output),
                 **settings,
             )
         except (TypeError, ValueError) as exc:
             hint = f"\nnative tools: {', '.join(NativeTool)}" if "NativeTool" in str(exc) else ""
             raise ConfigurationError(f"{exc}{hint}") from exc
+        check_native_tools(request.native_tools, self._allowed, self.provider)
+        return request
 
     # --- routing ----------------------------------------------------------------------------------------------------
 
@@ -199,7 +214,7 @@ class LLMEngine:
         """The neutral request for a task: a prompt, a message, or a conversation as messages or dicts."""
         for name in overrides:
             check_setting(name)
-        changes: dict[str, Any] = dict(overrides)
+        changes: dict[str, Any] = {**overrides} | beside(self._template.thinking, overrides)
         return replace(self._template, messages=messages_of(task, attachments), **changes)
 
     def filled(
@@ -208,7 +223,9 @@ class LLMEngine:
         """A whole request, overridden; the model, output schema, headers and time that it leaves out are the engine's."""
         for name in overrides:
             check_setting(name)
+        check_native_tools(request.native_tools, self._allowed, self.provider)
         changes: dict[str, Any] = {"messages": messages_of(request.messages, attachments), **overrides}
+        changes |= beside(request.thinking, overrides)
         request = replace(request, **changes)
         left_out = [name for name in _OF_THE_ENGINE if getattr(request, name) is None and name not in overrides]
         return replace(request, **{name: getattr(self._template, name) for name in left_out})

@@ -44,7 +44,9 @@ def turns(request: CompletionRequest, *, runnable: Collection[str], max_turns: i
             request = replace(request, messages=(*request.messages, response.to_message()))
             continue
         cut_off = response.stop_reason == "max_tokens" and any(call.error for call in response.tool_calls)
-        ours = bool(runnable) and all(call.name not in left_to_caller for call in response.tool_calls)
+        ours = bool(runnable) and all(
+            call.name not in left_to_caller and not call.native for call in response.tool_calls
+        )
         if not response.tool_calls or cut_off or not ours:
             return _continued(paused, response)
         results: Sequence[Message] = yield RunTools(response.tool_calls)
@@ -75,6 +77,7 @@ def _continued(paused: CompletionResponse | None, response: CompletionResponse) 
         tool_calls=calls,
         last_text=response.last_text or response.content,
         citations=paused.citations + tuple(_moved(citation, len(paused.content)) for citation in response.citations),
+        search_queries=tuple(dict.fromkeys(paused.search_queries + response.search_queries)),
         media=paused.media + response.media,
         logprobs=paused.logprobs + response.logprobs,
         provider_state=state,

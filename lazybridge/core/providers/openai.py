@@ -32,6 +32,9 @@ _BATCHES = OpenAIBatches(
 )
 
 
+_CHAT = ChatWire(takes_cache_key=True)
+
+
 class OpenAIProvider(OverOpenAI):
     """OpenAI's models. `api="responses"` is the default; `api="chat"` speaks Chat Completions, for other vendors'
     servers, audio, `seed` and `stop`."""
@@ -72,7 +75,7 @@ class OpenAIProvider(OverOpenAI):
     }
 
     def _wire(self, request: CompletionRequest) -> Wire:
-        return ChatWire() if self.api == "chat" else ResponsesWire()
+        return _CHAT if self.api == "chat" else ResponsesWire()
 
     def _make_client(self, asynchronous: bool) -> Any:
         import openai
