@@ -78,6 +78,7 @@ OPTIONS: Mapping[NativeTool, tuple[str, ...]] = {
 }
 # What only makes sense together, or not at all.
 _TOGETHER = (("display_width", "display_height", "environment"), ("latitude", "longitude"))
+_NOT_BOTH = (("allowed_domains", "blocked_domains"), ("container", "file_ids"), ("container", "memory_limit"))
 _LISTS = frozenset({"allowed_domains", "blocked_domains", "file_ids", "vector_store_ids"})
 _PLACES = frozenset({"city", "region", "country", "timezone"})
 # Tools that run code, or move the mouse of a computer: they want a word of their own before they are sent.
@@ -103,10 +104,9 @@ class ConfiguredTool:
             if name not in OPTIONS[self.tool]:
                 raise ConfigurationError(f"{word} takes no {name}\nit takes: {', '.join(OPTIONS[self.tool])}")
             _check(word, name, value)
-        if {"allowed_domains", "blocked_domains"} <= given.keys():
-            raise ConfigurationError(
-                f"{word} takes allowed_domains or blocked_domains, not both\nleave one of them out"
-            )
+        for one, other in _NOT_BOTH:
+            if one in given and other in given:
+                raise ConfigurationError(f"{word} takes {one} or {other}, not both\nleave one of them out")
         for names in _TOGETHER:
             missing = [name for name in names if name not in given]
             if missing and len(missing) < len(names):

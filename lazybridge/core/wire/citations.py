@@ -73,9 +73,8 @@ def of_candidate(candidate: Mapping[str, Any], text: str) -> Iterator[Citation]:
     for index, chunk in enumerate(grounding.get("groundingChunks") or ()):
         source: Mapping[str, Any] = next((chunk[name] for name in _SOURCES if chunk.get(name)), {})
         start, end = places.get(index, (None, None))
-        yield Citation(
-            source.get("uri") or source.get("sourceUri"), source.get("title"), source.get("text"), start, end
-        )
+        title = source.get("title") or source.get("fileSearchStore")  # all that a recorded file search names
+        yield Citation(source.get("uri") or source.get("sourceUri"), title, source.get("text"), start, end)
     quoted = candidate.get("citationMetadata") or {}
     for item in quoted.get("citations") or quoted.get("citationSources") or ():
         yield Citation(item.get("uri"), item.get("title"), None, *_characters(item, encoded))

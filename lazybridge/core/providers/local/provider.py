@@ -116,10 +116,9 @@ class LocalProvider(Closing, LocalEndpoints):
 
     def _answer(self, request: CompletionRequest) -> Answer:
         path = self._path_of(self._resolve_model(request))
-        found = weights.find(path)
-        file_name = found.name if found is not None else weights.FILE_NAME
+        file_name = found.name if (found := weights.find(path)) is not None else weights.FILE_NAME
         request, without = offered(self, request)
-        planned = plan(request, file_name == weights.FILE_NAME)
+        planned = plan(request, builtin=file_name == weights.FILE_NAME)
         answer = Answer(planned, Path(file_name).stem, self._kind, lambda: self._engine(path), self._priced)
         answer.adjustments = (*without, *answer.adjustments)
         return answer
