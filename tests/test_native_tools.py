@@ -243,6 +243,37 @@ def test_a_search_is_asked_for_its_passages_and_code_for_its_pictures() -> None:
     assert body_errors("responses", body) == []
 
 
+@recorded
+def test_code_that_filters_pages_costs_nothing_more() -> None:
+    """Of two recorded answers with code execution the one whose code fetched a page has no price of its own for it."""
+    found = {item["id"]: item for item in records("anthropic_messages")}
+    unpriced = [
+        MessagesWire().from_sdk_response(json.loads(found[id]["response_body"])).usage.unpriced_tool_calls
+        for id in ("anthropic-93c7092eeb80", "anthropic-b19f0b880b67")
+    ]
+    assert unpriced == [None, 1]
+
+
+def test_where_the_user_is_goes_beside_how_functions_are_chosen(vendor: FakeVendor) -> None:
+    """Google has one object for both."""
+
+    def book(place: str) -> str:
+        """Book a table."""
+        return place
+
+    near = NativeTool.GOOGLE_MAPS(latitude=41.9, longitude=12.5)
+    agent = KINDS["gemini"].agent(vendor.url, tools=[book], native_tools=[near])
+    agent("Where do I eat?")
+    (body,) = vendor.bodies()
+    assert body["toolConfig"] == {
+        "functionCallingConfig": {"mode": "VALIDATED"},
+        "includeServerSideToolInvocations": True,
+        "retrievalConfig": {"latLng": {"latitude": 41.9, "longitude": 12.5}},
+    }
+    assert [key for tool in body["tools"] for key in tool] == ["functionDeclarations", "googleMaps"]
+    agent.close()
+
+
 # --- a computer -------------------------------------------------------------------------------------------------------
 
 

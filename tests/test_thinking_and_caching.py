@@ -7,6 +7,8 @@ the catalogue's.
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,9 +20,10 @@ from lazybridge.core.types import CompletionRequest
 from lazybridge.core.wire import SDKCall
 from lazybridge.core.wire.messages import MessagesWire
 from tests.conftest import KINDS
-from tests.fake_vendor import FakeVendor
+from tests.fake_vendor import FakeVendor, Fault
 from tests.wire.requests import VENDORS, WIRES
 from tests.wire.sdk_types import body_errors
+from tests.wire.test_replay import recorded, records
 
 
 def call(wire: str, model: str, **settings: Any) -> SDKCall:
@@ -296,3 +299,37 @@ def test_what_is_written_to_a_cache_has_its_price(model: str) -> None:
         pytest.approx(1.25),  # type: ignore[comparison-overlap]
         pytest.approx(2),
     )
+
+
+# --- what a model thought goes back to it -------------------------------------------------------------------------------
+
+SIGNED = {"messages": ("anthropic_messages", "signature"), "gemini": ("google_generate", "thoughtSignature")}
+
+
+@recorded
+@pytest.mark.parametrize("kind", SIGNED)
+def test_signatures_of_recorded_thoughts_go_back_unchanged(kind: str, vendor: FakeVendor) -> None:
+    """Anthropic and Gemini 3 refuse the next turn of a tool loop without them."""
+    api, name = SIGNED[kind]
+    tried = 0
+    for record in records(api):
+        body = record["response_body"]
+        signatures = re.findall(rf'"{name}":\s*"([^"]{{20,}})"', body)
+        if record["streaming"] or record["status"] != 200 or not signatures or not record["expected"].get("tool_calls"):
+            continue
+        names = {call["name"] for call in record["expected"]["tool_calls"]}
+        tools = [ToolDefinition(tool) for tool in sorted(names)]
+        agent = KINDS[kind].agent(vendor.url, tools=tools, thinking="low")
+        vendor.fail(Fault(status=200, body=body.encode(), headers={"content-type": "application/json"}))
+        envelope = agent("?")
+        assert envelope.response is not None
+        results = [Message.tool("done", tool_call_id=call.id) for call in envelope.tool_calls]
+        vendor.requests.clear()
+        agent([Message.user("?"), envelope.response.to_message(), *results])
+        sent = json.dumps(vendor.bodies()[0], ensure_ascii=False)
+        assert all(signature in sent for signature in signatures), record["id"]
+        agent.close()
+        tried += 1
+        if tried == 8:
+            break
+    assert tried >= 3

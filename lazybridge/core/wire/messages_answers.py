@@ -137,7 +137,7 @@ def answer_of(raw: Mapping[str, Any], content: list[dict[str, Any]], vendor: str
     ]
     text = joined(block.get("text") or "" for block in content if block.get("type") == "text")
     usage = usage_of(raw.get("usage") or {})
-    usage.unpriced_tool_calls = sum(map(_billed_apart, content)) or None
+    usage.unpriced_tool_calls = None if any(map(_filters, content)) else sum(map(_billed_apart, content)) or None
     return CompletionResponse(
         content=text,
         thinking=joined(block.get("thinking") or "" for block in content if block.get("type") == "thinking"),
@@ -159,6 +159,13 @@ def _native(block: Mapping[str, Any], call: ToolCall) -> ToolCall:
 def _billed_apart(block: Mapping[str, Any]) -> bool:
     """Code execution is billed by the hour: https://claude.com/pricing, read 2026-11-22."""
     return block.get("type") == "server_tool_use" and "code_execution" in (block.get("name") or "")
+
+
+def _filters(block: Mapping[str, Any]) -> bool:
+    """Code that searches or fetches pages is free, and so is all code of such an answer:
+    https://platform.claude.com/docs/en/agents-and-tools/tool-use/code-execution-tool, read 2026-11-22."""
+    by_code = str((block.get("caller") or {}).get("type")).startswith("code_execution")
+    return by_code and block.get("type") == "server_tool_use" and block.get("name") in ("web_search", "web_fetch")
 
 
 def usage_of(usage: Mapping[str, Any]) -> UsageStats:
