@@ -303,14 +303,17 @@ def test_what_is_written_to_a_cache_has_its_price(model: str) -> None:
 
 # --- what a model thought goes back to it -------------------------------------------------------------------------------
 
-SIGNED = {"messages": ("anthropic_messages", "signature"), "gemini": ("google_generate", "thoughtSignature")}
+SIGNED: dict[str, tuple[str, str, Any]] = {
+    "messages": ("anthropic_messages", "signature", 2000),
+    "gemini": ("google_generate", "thoughtSignature", "low"),
+}
 
 
 @recorded
 @pytest.mark.parametrize("kind", SIGNED)
 def test_signatures_of_recorded_thoughts_go_back_unchanged(kind: str, vendor: FakeVendor) -> None:
     """Anthropic and Gemini 3 refuse the next turn of a tool loop without them."""
-    api, name = SIGNED[kind]
+    api, name, thinking = SIGNED[kind]
     tried = 0
     for record in records(api):
         body = record["response_body"]
@@ -319,7 +322,7 @@ def test_signatures_of_recorded_thoughts_go_back_unchanged(kind: str, vendor: Fa
             continue
         names = {call["name"] for call in record["expected"]["tool_calls"]}
         tools = [ToolDefinition(tool) for tool in sorted(names)]
-        agent = KINDS[kind].agent(vendor.url, tools=tools, thinking="low")
+        agent = KINDS[kind].agent(vendor.url, tools=tools, thinking=thinking)
         vendor.fail(Fault(status=200, body=body.encode(), headers={"content-type": "application/json"}))
         envelope = agent("?")
         assert envelope.response is not None

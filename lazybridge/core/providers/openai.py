@@ -26,13 +26,9 @@ _COUNTED = frozenset({"model", "input", "instructions", "tools", "tool_choice", 
 _DIARIZED = (("chunking_strategy", "auto"), ("response_format", "diarized_json"))
 
 
-# openai 3.54.0 `types/batch_create_params.py`: the conversations that a batch may hold, read 2026-11-22.
-_BATCHES = OpenAIBatches(
-    vendor="openai", wires=(("/v1/responses", ResponsesWire()), ("/v1/chat/completions", ChatWire()))
-)
-
-
 _CHAT = ChatWire(takes_cache_key=True)
+# openai 3.54.0 `types/batch_create_params.py`: the conversations that a batch may hold, read 2026-11-22.
+_BATCHES = OpenAIBatches(vendor="openai", wires=(("/v1/responses", ResponsesWire()), ("/v1/chat/completions", _CHAT)))
 
 
 class OpenAIProvider(OverOpenAI):
