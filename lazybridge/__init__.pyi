@@ -48,6 +48,9 @@ from lazybridge.core.errors import ToolLoopError as ToolLoopError
 from lazybridge.core.errors import UnknownModelError as UnknownModelError
 from lazybridge.core.errors import UnsupportedFeatureError as UnsupportedFeatureError
 from lazybridge.core.errors import UnsupportedNativeToolError as UnsupportedNativeToolError
+from lazybridge.core.hints import CacheConfig as CacheConfig
+from lazybridge.core.hints import ThinkingConfig as ThinkingConfig
+from lazybridge.core.native_tools import ConfiguredTool as ConfiguredTool
 from lazybridge.core.pricing import price as price
 from lazybridge.core.providers.local.options import LocalOptions as LocalOptions
 from lazybridge.core.receipt import Line as Line

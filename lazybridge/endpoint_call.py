@@ -12,7 +12,7 @@ from lazybridge.core.errors import ConfigurationError, UnsupportedFeatureError
 from lazybridge.core.errors.secrets import Secret, concealed
 from lazybridge.core.providers.asking import AsksEndpoints
 from lazybridge.core.providers.base import BaseProvider
-from lazybridge.core.retry import RetryPolicy, checked_retries, checked_timeout
+from lazybridge.core.retry import RetryPolicy, checked_count, checked_timeout
 from lazybridge.endpoint_run import EndpointRun
 from lazybridge.engine import LLMEngine
 from lazybridge.policy import Policy
@@ -60,7 +60,10 @@ def endpoint_run(model: str | None, options: Mapping[str, Any], example: str) ->
     provider = options.get("provider")
     if model is None and provider is None:
         raise ConfigurationError(f"neither a model nor a provider is named\nwrite {example}")
-    timeout, max_retries = checked_timeout(options.get("timeout")), checked_retries(options.get("max_retries", 2))
+    timeout, max_retries = (
+        checked_timeout(options.get("timeout")),
+        checked_count("max_retries", options.get("max_retries", 2)),
+    )
     own = {name: value for name, value in options.items() if name not in (*_OF_THE_REQUEST, *_OF_THE_CALL)}
     own = {name: value for name, value in own.items() if value is not None}
     for name in own:

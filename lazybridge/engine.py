@@ -2,49 +2,44 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from itertools import chain
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from lazybridge.audience import Audience, check_session
 from lazybridge.broken import ON_BREAK, OnBreak
 from lazybridge.budget import Budget, check_budget
 from lazybridge.call import Call
-from lazybridge.core import catalogue, registry, structured, tiers
+from lazybridge.core import structured, tiers
 from lazybridge.core.catalogue import lifecycle
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.errors.secrets import Secret
-from lazybridge.core.makers import BUILT_IN_RULES, Rule
+from lazybridge.core.native_tools import AnyNativeTool
 from lazybridge.core.providers.base import BaseProvider
-from lazybridge.core.registry import Route
-from lazybridge.core.retry import RetryPolicy
+from lazybridge.core.retry import RetryPolicy, checked_count, checked_timeout
 from lazybridge.core.types import Adjustment, CompletionRequest, Message, NativeTool, Tier, ToolDefinition
-from lazybridge.default_choice import default_provider
 from lazybridge.envelope import Envelope
 from lazybridge.needs import rung_for
 from lazybridge.policy import Policy
-from lazybridge.settings import SETTING_NAMES, Settings, Task, check_setting, messages_of, refuse_misspelt
+from lazybridge.routing import Routing
+from lazybridge.settings import (
+    SETTING_NAMES,
+    Settings,
+    Task,
+    beside,
+    check_native_tools,
+    check_setting,
+    messages_of,
+    refuse_misspelt,
+)
 from lazybridge.succession import fallback_of
 from lazybridge.tools import Tool, Toolbox
 
 if TYPE_CHECKING:
     from lazybridge.ledger import Ledger
 
-_MAKERS = (
-    "anthropic",
-    "openai",
-    "google",
-    "mistral",
-    "xai",
-    "deepseek",
-    "zai",
-)  # whose ids a misspelt one may be near to
 
-
-class LLMEngine:
+class LLMEngine(Routing):
     """Asks one model, runs tools, retries and keeps the time.
 
     `timeout` is in seconds for the whole call, over all attempts, waits and tool turns; `ttft` for an attempt's first
@@ -54,14 +49,11 @@ class LLMEngine:
     once, each for `tool_timeout` seconds. `fallback` names who is asked where retries do not help: models, tiers or agents,
     in order, where the kind of the error is in `fallback_on` (`succession.MOVES_ON`); True is the provider's own next model,
     where one is gone or overloaded, False nobody. `on_break` says what becomes of a stream that breaks off after its first
-    chunk: "raise", "restart" or "continue", of which a chunk's `resumed` tells. Keywords that are no setting go to the
+    chunk: "raise", "restart" or "continue", of which a chunk's `resumed` tells.
+    `allow_dangerous_native_tools=True` lets the model run code at the vendor, and a computer. Keywords that are no setting go to the
     provider's class (`api="chat"`).
     Raises ConfigurationError for a missing key or package, an unknown model, or a misspelt tier or option.
     """
-
-    _PROVIDER_ALIASES: ClassVar[dict[str, str]] = dict(registry.BUILT_IN_ALIASES)
-    _PROVIDER_RULES: ClassVar[list[Rule]] = list(BUILT_IN_RULES)
-    _PROVIDER_DEFAULT: ClassVar[str | None] = None
 
     def __init__(
         self,
@@ -70,11 +62,12 @@ class LLMEngine:
         provider: str | type[BaseProvider] | BaseProvider | None = None,
         tier: str | None = None,
         tools: Iterable[Tool | ToolDefinition | Callable[..., Any]] = (),
-        native_tools: Iterable[NativeTool] = (),
+        native_tools: Iterable[AnyNativeTool] = (),
         output: Any = None,
         api_key: str | None = None,
         base_url: str | None = None,
         strict_native_tools: bool | None = None,
+        allow_dangerous_native_tools: bool = False,
         timeout: float | None = None,
         max_retries: int = 2,
         max_turns: int = 10,
@@ -94,20 +87,15 @@ class LLMEngine:
         api_key = Secret(api_key) if isinstance(api_key, str) else api_key
         if isinstance(model, BaseProvider):
             model, provider = None, model
-        if timeout is not None and not (isinstance(timeout, (int, float)) and timeout > 0):
-            raise ConfigurationError(
-                f"timeout={timeout!r} is no time\ntimeout is in seconds, above 0; None is no limit"
-            )
+        checked_timeout(timeout)
         if tier is not None:
             tiers.check(tier)
         if model is not None and tier is not None:
             raise ConfigurationError(f"got both the model {model!r} and the tier {tier!r}\nname one of them")
         for word, count in (("max_retries", max_retries), ("max_turns", max_turns), ("max_repairs", max_repairs)):
-            if not isinstance(count, int) or count < 0:
-                raise ConfigurationError(f"{word}={count!r} is no count\n{word} is a whole number, such as 2")
+            checked_count(word, count)
         for word, count in (("max_tool_errors", max_tool_errors), ("max_parallel_tools", max_parallel_tools)):
-            if type(count) is not int or count < 1:
-                raise ConfigurationError(f"{word}={count!r} is no count\n{word} is a whole number from 1 on, such as 3")
+            checked_count(word, count, least=1)
         options = {word: settings.pop(word) for word in list(settings) if word not in SETTING_NAMES}
         for word in options:
             refuse_misspelt(word)
@@ -124,6 +112,7 @@ class LLMEngine:
         )
         self.tools = Toolbox(tools, timeout=tool_timeout, max_parallel=max_parallel_tools)
         self.output = output
+        self._allowed = allow_dangerous_native_tools
         self._template = self._checked({**settings, "timeout": timeout}, native_tools)
         if on_break not in ON_BREAK:
             raise ConfigurationError(f"unknown on_break {on_break!r}\nwrite one of {', '.join(ON_BREAK)}")
@@ -131,85 +120,32 @@ class LLMEngine:
         self.policy = Policy(
             RetryPolicy(max_retries),
             follow,
-            max_turns,
-            name,
-            budget,
-            ledger,
-            on_break,
-            max_tool_errors,
-            max_repairs,
-            check_session(session),
+            name=name,
+            max_turns=max_turns,
+            max_tool_errors=max_tool_errors,
+            max_repairs=max_repairs,
+            on_break=on_break,
+            budget=budget,
+            ledger=ledger,
+            session=check_session(session),
         )
 
-    def _checked(self, settings: dict[str, Any], native_tools: Iterable[NativeTool]) -> CompletionRequest:
+    def _checked(self, settings: dict[str, Any], native_tools: Iterable[AnyNativeTool]) -> CompletionRequest:
         """The request of every call but for its messages; what is wrong with a setting is said when the agent is built."""
         try:
-            return CompletionRequest(
+            request = CompletionRequest(
                 messages=(Message.user("…"),),
                 model=self.model,
                 tools=self.tools.definitions,
-                native_tools=tuple(map(NativeTool, native_tools)),
+                native_tools=tuple(native_tools),
                 output_schema=None if self.output is None else structured.output_schema(self.output),
                 **settings,
             )
         except (TypeError, ValueError) as exc:
             hint = f"\nnative tools: {', '.join(NativeTool)}" if "NativeTool" in str(exc) else ""
             raise ConfigurationError(f"{exc}{hint}") from exc
-
-    # --- routing ----------------------------------------------------------------------------------------------------
-
-    @classmethod
-    def register_provider_alias(cls, alias: str, provider: str) -> None:
-        """Send the exact model string `alias` (case does not count) to a provider."""
-        cls._PROVIDER_ALIASES[alias.lower()] = provider
-
-    @classmethod
-    def register_provider_rule(
-        cls, pattern: str, provider: str, *, kind: Literal["contains", "startswith"] = "contains"
-    ) -> None:
-        """Send every model id that contains, or starts with, `pattern` to a provider; the newest rule is asked first."""
-        if kind not in ("contains", "startswith"):
-            raise ConfigurationError(f'no rule kind is called {kind!r}\nwrite kind="contains" or kind="startswith"')
-        cls._PROVIDER_RULES.insert(0, (kind, pattern, provider))
-
-    @classmethod
-    def route(cls, model: str) -> Route:
-        """Where a model string goes, and why. Raises UnknownModelError where no rule knows it."""
-        known = chain(cls._PROVIDER_ALIASES, (id for vendor in _MAKERS for id in catalogue.ids(vendor)))
-        return registry.route(model, cls._PROVIDER_ALIASES, cls._PROVIDER_RULES, cls._PROVIDER_DEFAULT, known)
-
-    @classmethod
-    def chosen(
-        cls,
-        model: str | None,
-        provider: str | type[BaseProvider] | BaseProvider | None,
-        tier: str | None,
-        options: Mapping[str, Any],
-    ) -> tuple[type[BaseProvider] | BaseProvider, str | None]:
-        """The provider that these words name, built where a built one was given, and the model or tier to ask it for.
-
-        Raises ConfigurationError, UnknownModelError among them, where they name none.
-        """
-        if isinstance(provider, BaseProvider):
-            if options:
-                raise ConfigurationError(
-                    f"{', '.join(options)} cannot be given beside a provider that is built already\n"
-                    f"pass it to {type(provider).__name__}(...)"
-                )
-            return provider, tier or model
-        if isinstance(provider, str):
-            provider = registry.provider_class(cls._PROVIDER_ALIASES.get(provider.lower(), provider))
-        if provider is None and model is None:
-            choice = default_provider(cls._PROVIDER_DEFAULT)
-            print(f"lazybridge: {choice.why}", file=sys.stderr)
-            provider = registry.provider_class(choice.name)
-        if provider is None:
-            assert model is not None
-            found = cls.route(model)
-            provider, model = registry.provider_class(found.provider), found.model
-        elif model is not None and not _has_own_url(provider, options):
-            model = _without_prefix(model, provider)
-        return provider, tier or model or tiers.chosen(provider.registered_name(), "default")
+        check_native_tools(request.native_tools, self._allowed, self.provider)
+        return request
 
     # --- one call ---------------------------------------------------------------------------------------------------
 
@@ -217,7 +153,7 @@ class LLMEngine:
         """The neutral request for a task: a prompt, a message, or a conversation as messages or dicts."""
         for name in overrides:
             check_setting(name)
-        changes: dict[str, Any] = dict(overrides)
+        changes: dict[str, Any] = {**overrides} | beside(self._template.thinking, overrides)
         return replace(self._template, messages=messages_of(task, attachments), **changes)
 
     def filled(
@@ -226,7 +162,9 @@ class LLMEngine:
         """A whole request, overridden; the model, output schema, headers and time that it leaves out are the engine's."""
         for name in overrides:
             check_setting(name)
+        check_native_tools(request.native_tools, self._allowed, self.provider)
         changes: dict[str, Any] = {"messages": messages_of(request.messages, attachments), **overrides}
+        changes |= beside(request.thinking, overrides)
         request = replace(request, **changes)
         left_out = [name for name in _OF_THE_ENGINE if getattr(request, name) is None and name not in overrides]
         return replace(request, **{name: getattr(self._template, name) for name in left_out})
@@ -271,14 +209,3 @@ class LLMEngine:
 
 
 _OF_THE_ENGINE = ("model", "output_schema", "extra_headers", "timeout")
-
-
-def _has_own_url(provider: type[BaseProvider], options: Mapping[str, Any]) -> bool:
-    variable = getattr(provider, "url_variable", None)
-    return bool(options.get("base_url") or (variable and os.environ.get(variable)))
-
-
-def _without_prefix(model: str, provider: type[BaseProvider]) -> str:
-    """`openai/gpt-6-luna` with provider openai means `gpt-6-luna`; at a base URL of one's own the id is the server's."""
-    vendor, slash, rest = model.partition("/")
-    return rest if slash and rest and registry.key_of(vendor) == registry.key_of(provider.registered_name()) else model

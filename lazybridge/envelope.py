@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
-from lazybridge.core.content import Media
+from lazybridge.core.content import Citation, Media
 from lazybridge.core.errors import LazyBridgeError
 from lazybridge.core.receipt import FREE, Receipt
 from lazybridge.core.showing import Shown
@@ -114,6 +114,16 @@ class Envelope(Shown, Generic[T]):
     def media(self) -> tuple[Media, ...]:
         """The images and the audio of the answer; () where there are none."""
         return self.response.media if self.response is not None else ()
+
+    @property
+    def citations(self) -> tuple[Citation, ...]:
+        """What the answer rests on: pages, files and places that the vendor's own tools found; () where there are none."""
+        return self.response.citations if self.response is not None else ()
+
+    @property
+    def search_queries(self) -> tuple[str, ...]:
+        """What the vendor's own search was asked; () where it was not."""
+        return self.response.search_queries if self.response is not None else ()
 
     @property
     def tool_calls(self) -> list[ToolCall]:

@@ -63,7 +63,9 @@ def turns(
             request = replace(request, messages=(*request.messages, response.to_message()))
             continue
         cut_off = response.stop_reason == "max_tokens" and any(call.error for call in response.tool_calls)
-        ours = bool(runnable) and all(call.name not in left_to_caller for call in response.tool_calls)
+        ours = bool(runnable) and all(
+            call.name not in left_to_caller and not call.native for call in response.tool_calls
+        )
         if not response.tool_calls or cut_off or not ours:
             answer = continued(paused, response)
             wrong = check(answer) if check is not None and repairs_left > 0 and not answer.tool_calls else None
@@ -109,6 +111,7 @@ def continued(paused: CompletionResponse | None, response: CompletionResponse) -
         tool_calls=calls,
         last_text=response.last_text or response.content,
         citations=paused.citations + tuple(_moved(citation, len(paused.content)) for citation in response.citations),
+        search_queries=tuple(dict.fromkeys(paused.search_queries + response.search_queries)),
         media=paused.media + response.media,
         logprobs=paused.logprobs + response.logprobs,
         provider_state=state,

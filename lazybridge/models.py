@@ -13,7 +13,7 @@ from lazybridge.core import structured
 from lazybridge.core.closing import Closing
 from lazybridge.core.errors import ConfigurationError, UnsupportedFeatureError
 from lazybridge.core.providers.base import BaseProvider
-from lazybridge.core.retry import RetryPolicy, checked_retries
+from lazybridge.core.retry import RetryPolicy, checked_count
 from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk
 from lazybridge.engine import LLMEngine
 from lazybridge.envelope import Envelope
@@ -113,7 +113,7 @@ class Model(Factories, Closing):
 
     def with_retry(self, max_retries: int = 2, *, base_s: float = 0.5, cap_s: float = 8.0) -> Self:
         """The same model with another patience: waits grow from `base_s` to at most `cap_s` seconds, with jitter."""
-        policy = RetryPolicy(checked_retries(max_retries), base_s, cap_s)
+        policy = RetryPolicy(checked_count("max_retries", max_retries), base_s, cap_s)
         return self._mapped(lambda engine: _with_policy(engine, policy))
 
     def with_fallback(self, others: Iterable[Model | str], *, on: Iterable[str] | None = None) -> FallbackModel:

@@ -22,6 +22,8 @@ HOMES = {
         "NotFoundError OverloadedError PermissionDeniedError ProviderConnectionError ProviderError ProviderTimeoutError QuotaExceededError "
         "RateLimitError ServerError StreamTruncated StructuredOutputError ToolError ToolLoopError UnknownModelError UnsupportedFeatureError "
         "UnsupportedNativeToolError",
+    "core.hints": "CacheConfig ThinkingConfig",
+    "core.native_tools": "ConfiguredTool",
     "core.pricing": "price",
     "core.providers.local.options": "LocalOptions",
     "core.receipt": "Line Receipt",

@@ -11,8 +11,10 @@ from lazybridge.broken import OnBreak
 from lazybridge.budget import Budget
 from lazybridge.core.content import CacheHint, TextContent
 from lazybridge.core.errors import ConfigurationError
+from lazybridge.core.hints import Thinking, without_effort
+from lazybridge.core.native_tools import AnyNativeTool, NativeTool, check_allowed, kind_of, options_of
 from lazybridge.core.providers.base import BaseProvider
-from lazybridge.core.types import USER, Effort, Message, NativeTool, ToolCall, ToolDefinition
+from lazybridge.core.types import USER, Effort, Message, ToolCall, ToolDefinition
 from lazybridge.tools import Tool
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ class Settings(TypedDict, total=False):
     seed: int | None
     tool_choice: str | None
     parallel_tool_calls: bool | None
-    thinking: bool | int | None
+    thinking: Thinking
     effort: Effort | None
     cache: CacheHint
     metadata: Mapping[str, str] | None
@@ -54,7 +56,7 @@ class AgentOptions(Settings, total=False):
     provider: str | type[BaseProvider] | BaseProvider | None
     tier: str | None
     tools: Iterable[Tool | ToolDefinition | Callable[..., Any]]
-    native_tools: Iterable[NativeTool]
+    native_tools: Iterable[AnyNativeTool]
     api_key: str | None
     base_url: str | None
     api: Literal["responses", "chat"]
@@ -62,6 +64,7 @@ class AgentOptions(Settings, total=False):
     api_version: str
     backend: Literal["llamacpp", "llama-cpp-python", "mistralrs", "candle"]
     strict_native_tools: bool | None
+    allow_dangerous_native_tools: bool
     max_retries: int
     max_turns: int
     max_repairs: int
@@ -102,6 +105,20 @@ def check_setting(name: str) -> None:
         raise ConfigurationError(f"{name} belongs to the agent, not to one call\nAgent(..., {name}=...)")
     refuse_misspelt(name)
     raise ConfigurationError(f"no setting is called {name!r}\nsettings: {', '.join(sorted(SETTING_NAMES))}")
+
+
+def beside(thinking: Thinking, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What a call's own `effort` changes in the `thinking` of its agent: the call's word counts."""
+    return {"thinking": without_effort(thinking)} if "effort" in changes and "thinking" not in changes else {}
+
+
+def check_native_tools(tools: Iterable[AnyNativeTool], allowed: bool, provider: BaseProvider) -> None:
+    """Raise ConfigurationError for a native tool that nobody allowed, or that a built-in provider must be told more of."""
+    check_allowed(tools, allowed)
+    for tool in tools:
+        lacks = kind_of(tool) is NativeTool.FILE_SEARCH and not options_of(tool)
+        if lacks and provider._adjusts_itself and kind_of(tool) in provider.supported_native_tools:
+            NativeTool.FILE_SEARCH()  # says what it lacks
 
 
 def messages_of(task: Task, attachments: Iterable[Any]) -> tuple[Message, ...]:

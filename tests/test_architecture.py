@@ -31,7 +31,7 @@ LEVELS = (
     ("broken",),
     ("cover",),
     ("budget", "budget_books", "budget_file", "ledger", "session", "telemetry"),
-    ("estimate", "needs", "weighing", "default_choice"),
+    ("estimate", "needs", "weighing", "default_choice", "routing"),
     ("loop", "tools", "envelope", "arrived"),
     ("listening",),
     ("telling",),
@@ -48,6 +48,7 @@ LEVELS = (
     ("core.endpoints",),
     ("core.types",),
     ("core.chunks",),
+    ("core.native_tools",),
     ("core.download",),
     ("core.content",),
     (
@@ -55,6 +56,7 @@ LEVELS = (
         "core.errors",
         "core.closing",
         "core.counting",
+        "core.hints",
         "core.bodies",
         "core.tokens",
         "core.makers",
@@ -68,7 +70,7 @@ KNOWN_UPWARD = {("core.registry", "core.providers.base")}
 
 CEILINGS = {
     "__init__.py": 80, "media.py": 200, "music.py": 100, "pictures.py": 150, "progress.py": 150, "shapes.py": 100, "video.py": 150, "agent.py": 300, "engine.py": 300, "budget.py": 150, "ledger.py": 200, "estimate.py": 200, "notebook.py": 300, "loop.py": 150, "drivers.py": 200, "envelope.py": 200,
-    "core/download.py": 250, "core/types.py": 400, "core/content.py": 250, "core/registry.py": 200, "core/retry.py": 200, "partials.py": 100,
+    "core/download.py": 250, "core/native_tools.py": 200, "core/hints.py": 120, "core/types.py": 400, "core/content.py": 250, "core/registry.py": 200, "core/retry.py": 200, "partials.py": 100,
     "core/pricing.py": 250, "core/providers/base.py": 300, "core/providers/_sdk.py": 300, "core/providers/openai.py": 150,
     "core/providers/anthropic.py": 150, "core/providers/groq.py": 150, "core/providers/fal.py": 150,
     "core/providers/compatible.py": 300, "core/providers/azure.py": 100,

@@ -531,7 +531,7 @@ def test_a_users_class_is_told_of_what_it_does_not_take() -> None:
     agent = Agent(PlainIterators(), native_tools=[NativeTool.WEB_SEARCH])
     with pytest.warns(UserWarning, match="image|web_search") as seen:
         envelope = agent("look", attachments=PNG)
-    assert [adjustment.parameter for adjustment in envelope.metadata.adjustments] == ["image"]
+    assert [adjustment.parameter for adjustment in envelope.metadata.adjustments] == ["native_tools", "image"]
     assert {"web_search" in str(warning.message) for warning in seen} == {True, False}
     sent = agent.engine.provider.asked[0]  # type: ignore[attr-defined]
     assert sent.native_tools == ()

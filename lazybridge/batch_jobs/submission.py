@@ -14,9 +14,11 @@ from lazybridge.batch_jobs.steps import Steps, adrive, drive, submitting
 from lazybridge.budget import budgets_in_force
 from lazybridge.core.content import CacheHint
 from lazybridge.core.endpoints.batches import BatchCreation, BatchJob
+from lazybridge.core.hints import Thinking
+from lazybridge.core.native_tools import AnyNativeTool
 from lazybridge.core.providers._sdk import SDKProvider
 from lazybridge.core.receipt import MONEY
-from lazybridge.core.types import Adjustment, CompletionRequest, Effort, NativeTool, ToolDefinition
+from lazybridge.core.types import Adjustment, CompletionRequest, Effort, ToolDefinition
 from lazybridge.cover import Held, hold
 from lazybridge.endpoint_call import CallOptions, conceal, endpoint_run
 from lazybridge.endpoint_run import EndpointRun
@@ -41,10 +43,11 @@ class BatchOptions(CallOptions, total=False):
     stop: str | Sequence[str]
     seed: int | None
     tools: Iterable[Tool | ToolDefinition | Callable[..., Any]]
-    native_tools: Iterable[NativeTool]
+    native_tools: Iterable[AnyNativeTool]
+    allow_dangerous_native_tools: bool
     tool_choice: str | None
     parallel_tool_calls: bool | None
-    thinking: bool | int | None
+    thinking: Thinking
     effort: Effort | None
     cache: CacheHint
     service_tier: str | None
@@ -90,7 +93,11 @@ async def abatch(
         return made.begun(await adrive(made.run, made.steps))
 
 
-_OF_THE_REQUESTS = (SETTING_NAMES | {"tools", "native_tools"}) - {"timeout", "extra_headers", "metadata"}
+_OF_THE_REQUESTS = (SETTING_NAMES | {"tools", "native_tools", "allow_dangerous_native_tools"}) - {
+    "timeout",
+    "extra_headers",
+    "metadata",
+}
 
 
 class _Submission(NamedTuple):

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import unquote_to_bytes
 
+from lazybridge.core.hints import CacheHint as CacheHint
 from lazybridge.core.media_types import sniff as sniff
-
-CacheHint = bool | Literal["5m", "1h"] | None
 
 
 @dataclass(frozen=True)

@@ -60,8 +60,8 @@ def checked_timeout(timeout: float | None, name: str = "timeout") -> float | Non
     return timeout
 
 
-def checked_retries(max_retries: int) -> int:
-    """How often to try again. Raises ConfigurationError for what is no whole number from 0 on."""
-    if type(max_retries) is not int or max_retries < 0:
-        raise ConfigurationError(f"max_retries={max_retries!r} is no count\nmax_retries is a whole number, such as 2")
-    return max_retries
+def checked_count(name: str, count: int, least: int = 0) -> int:
+    """A setting that counts. Raises ConfigurationError, by its name, for what is no whole number from `least` on."""
+    if type(count) is not int or count < least:
+        raise ConfigurationError(f"{name}={count!r} is no count\n{name} is a whole number from {least} on, such as 2")
+    return count

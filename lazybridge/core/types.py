@@ -26,6 +26,12 @@ from lazybridge.core.content import (
     attachment,
     blocks_of,
 )
+from lazybridge.core.hints import EFFORTS as EFFORTS
+from lazybridge.core.hints import Effort as Effort
+from lazybridge.core.hints import Thinking, ThinkingConfig, Thought, check_hints, thought
+from lazybridge.core.native_tools import AnyNativeTool, native_tool
+from lazybridge.core.native_tools import ConfiguredTool as ConfiguredTool
+from lazybridge.core.native_tools import NativeTool as NativeTool
 from lazybridge.core.raw import LazyRaw
 from lazybridge.core.raw import RawAnswer as RawAnswer
 from lazybridge.core.receipt import Receipt
@@ -35,8 +41,6 @@ from lazybridge.core.usage import UsageStats as UsageStats
 StopReason = Literal[
     "end_turn", "tool_use", "max_tokens", "stop_sequence", "refusal", "content_filter", "pause_turn", "error"
 ]
-Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
-EFFORTS: tuple[Effort, ...] = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 Tier = Literal["top", "expensive", "medium", "cheap", "super_cheap"]
 TIERS: tuple[Tier, ...] = ("top", "expensive", "medium", "cheap", "super_cheap")
 
@@ -53,27 +57,19 @@ class Role(StrEnum):
 SYSTEM, USER, ASSISTANT, TOOL = Role  # looking a member up on its enum costs ten times a global
 
 
-class NativeTool(StrEnum):
-    """A tool that the vendor runs on its own servers."""
-
-    WEB_SEARCH = "web_search"
-    CODE_EXECUTION = "code_execution"
-    FILE_SEARCH = "file_search"
-    COMPUTER_USE = "computer_use"
-    IMAGE_GENERATION = "image_generation"
-    GOOGLE_SEARCH = "google_search"
-    GOOGLE_MAPS = "google_maps"
-
-
 @dataclass(frozen=True)
 class ToolCall:
-    """The model asks for a tool. `error` says why `arguments` is empty where the model's JSON was broken or cut off."""
+    """The model asks for a tool. `error` says why `arguments` is empty where the model's JSON was broken or cut off.
+
+    `native` is COMPUTER_USE where it is the vendor's own tool that the caller runs.
+    """
 
     id: str
     name: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     raw_arguments: str | None = None
     error: str | None = None
+    native: NativeTool | None = None
 
     @classmethod
     def parse(cls, id: str, name: str, raw: str | Mapping[str, Any] | None) -> ToolCall:
@@ -190,8 +186,9 @@ class OutputSchema:
 class CompletionRequest:
     """One question for one model. It is read-only: a provider builds its payload in a local variable.
 
-    `tool_choice` is "auto", "required" (or "any"), "none" or a tool's name. `thinking` is True, False or a budget in tokens.
-    `cache` asks for prompt caching where a vendor wants to be asked. `logprobs` asks for the probability of each token, and
+    `tool_choice` is "auto", "required" (or "any"), "none" or a tool's name. `thinking` is True, False, an effort, a budget in
+    tokens or a ThinkingConfig; an effort in it counts before `effort`. `cache` asks for prompt caching where a vendor wants to
+    be asked. `logprobs` asks for the probability of each token, and
     is the number of alternatives to each (0 for the token alone). `timeout` is in seconds, for this one request.
     `strict=True` raises UnsupportedFeatureError where a parameter cannot be sent, instead of an adjustment.
     """
@@ -205,10 +202,10 @@ class CompletionRequest:
     stop: tuple[str, ...] = ()
     seed: int | None = None
     tools: tuple[ToolDefinition, ...] = ()
-    native_tools: tuple[NativeTool, ...] = ()
+    native_tools: tuple[AnyNativeTool, ...] = ()
     tool_choice: str | None = None
     parallel_tool_calls: bool | None = None
-    thinking: bool | int | None = None
+    thinking: Thinking = None
     effort: Effort | None = None
     output_schema: OutputSchema | None = None
     cache: CacheHint = None
@@ -227,6 +224,8 @@ class CompletionRequest:
             value = getattr(self, name)
             if not isinstance(value, tuple):
                 object.__setattr__(self, name, tuple(value))
+        if self.native_tools:
+            object.__setattr__(self, "native_tools", tuple(map(native_tool, self.native_tools)))
         if not isinstance(self.stop, tuple):
             object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ()))
         if not self.messages:
@@ -235,10 +234,7 @@ class CompletionRequest:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)):
                 raise TypeError(f"{name} is {shown}, got {value!r}")
-        if self.effort is not None and self.effort not in EFFORTS:
-            raise ValueError(f"unknown effort {self.effort!r}; use one of {', '.join(EFFORTS)}")
-        if self.cache not in (None, True, False, "5m", "1h"):
-            raise ValueError(f"unknown cache {self.cache!r}; use True, '5m' or '1h'")
+        check_hints(self.thinking, self.effort, self.cache)
         for name in ("max_tokens", "timeout", "ttft", "idle"):
             value = getattr(self, name)
             if value is not None and value <= 0:
@@ -248,7 +244,7 @@ class CompletionRequest:
         self._check_choice()
 
     def _check_choice(self) -> None:
-        names = [*(tool.name for tool in self.tools), *self.native_tools]
+        names = [*(tool.name for tool in self.tools), *map(str, self.native_tools)]
         if "tools" in (self.extra_body or {}):
             return
         words = ["auto", "required", "none", *names]
@@ -259,6 +255,11 @@ class CompletionRequest:
         near = difflib.get_close_matches(self.tool_choice, words, n=1)
         meant = f" did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"unknown tool_choice {self.tool_choice!r};{meant} use one of {', '.join(words)}")
+
+    @cached_property
+    def thought(self) -> Thought:
+        """Whether to think, how hard, and what to show of it, in whichever way it was asked for."""
+        return thought(self.thinking, self.effort)
 
     @property
     def cache_hints(self) -> tuple[CacheHint, ...]:
@@ -283,7 +284,7 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "seed": ((int,), "a whole number"),
     "tool_choice": ((str,), "a word or a tool's name"),
     "parallel_tool_calls": ((bool,), "True or False"),
-    "thinking": ((bool, int), "True, False or a number of tokens"),
+    "thinking": ((bool, int, str, ThinkingConfig), "True, False, a number of tokens, an effort or a ThinkingConfig"),
     "metadata": ((Mapping,), "a dict"),
     "service_tier": ((str,), "a text"),
     "logprobs": ((int,), "a whole number of alternatives"),
@@ -310,7 +311,7 @@ class CompletionResponse(Shown):
 
     `last_text` is the last of several messages in one answer (commentary first, then the answer itself);
     `alternatives` are the texts of the further choices where several were asked for; `citations` are what the answer rests
-    on. `media` are the images and the audio in it, with their bytes; the text of spoken audio is its transcript. `logprobs`
+    on, `search_queries` what the vendor's own search was asked for it. `media` are the images and the audio in it, with their bytes; the text of spoken audio is its transcript. `logprobs`
     has the tokens of the text where they were asked for. A refusal in words is the `content`. From a `Model`, `attempts`
     are the requests that it took, `receipt` is what they cost together, and `cached` says that it came from a cache.
     """
@@ -325,6 +326,7 @@ class CompletionResponse(Shown):
     last_text: str | None = None
     alternatives: tuple[str, ...] = ()
     citations: tuple[Citation, ...] = ()
+    search_queries: tuple[str, ...] = ()
     media: tuple[Media, ...] = ()
     logprobs: tuple[TokenLogprob, ...] = field(default=(), repr=False)
     parsed: Any = None

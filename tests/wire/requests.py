@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from lazybridge.core import catalogue, structured
 from lazybridge.core.content import AudioContent, DocumentContent, ImageContent, TextContent, VideoContent
+from lazybridge.core.hints import CacheConfig, ThinkingConfig
 from lazybridge.core.providers import fal, groq
 from lazybridge.core.providers.mistral import WIRE as MISTRAL
 from lazybridge.core.types import (
@@ -308,6 +309,12 @@ CASES: dict[str, dict[str, CompletionRequest]] = {
         "budget above max_tokens": _asking(thinking=9000, max_tokens=4000),
         "small max_tokens": _asking(thinking=True, max_tokens=500),
         "on, with effort": _asking(thinking=True, effort="high"),
+        "as a word": _asking(thinking="low"),
+        "as much as there is": _asking(thinking="max"),
+        "none": _asking(thinking="none"),
+        "hidden, with a budget": _asking(thinking=ThinkingConfig(budget_tokens=2000, summary="none")),
+        "shown in detail": _asking(thinking=ThinkingConfig(effort="high", summary="detailed")),
+        "with a required tool": _with_tools(thinking=True, tool_choice="required"),
     },
     "effort": {effort: _asking(effort=effort) for effort in EFFORTS},
     "output_schema": {
@@ -333,6 +340,12 @@ CASES: dict[str, dict[str, CompletionRequest]] = {
         "off": _asking(cache=False),
         "1h": _asking(cache="1h"),
         "block": _saying(TextContent("A long text", cache=True), TextContent("A question")),
+        "with a key": _asking(cache=CacheConfig(ttl="1h", key="docs")),
+        "beside tools": _with_tools(cache=True),
+        "1h after 5m": CompletionRequest(
+            (Message.user([TextContent("Long", cache=True), "?"]),), system="Be brief.", cache="1h"
+        ),
+        "five marks": _saying(*(TextContent(f"part {number}", cache=True) for number in range(5))),
         "block for 1h": _saying(ImageContent(data=PNG, cache="1h"), "What is it?"),
     },
     "metadata": {
@@ -393,7 +406,48 @@ CASES: dict[str, dict[str, CompletionRequest]] = {
 
 
 # What one wire alone has a rule for.
+_NEAR = {"city": "Rome", "country": "IT"}
+_SEARCH = NativeTool.WEB_SEARCH(allowed_domains=["python.org"], user_location=_NEAR)
+_STORES = NativeTool.FILE_SEARCH(vector_store_ids=["fileSearchStores/one", "vs_2"], max_results=3)
+_DISPLAY = NativeTool.COMPUTER_USE(display_width=1024, display_height=768, environment="browser")
 CASES_OF_WIRE: dict[str, dict[str, dict[str, CompletionRequest]]] = {
+    "messages": {
+        "native_tools": {
+            "told more": _asking(native_tools=(_SEARCH, NativeTool.CODE_EXECUTION(container="container_1"))),
+            "told too much": _asking(native_tools=(NativeTool.WEB_SEARCH(max_uses=3, search_context_size="high"),)),
+            "pages": _asking(native_tools=(NativeTool.URL_CONTEXT(max_uses=2, blocked_domains=["example.org"]),)),
+            "computer": _asking(native_tools=(_DISPLAY,)),
+            "chosen": _asking(native_tools=(NativeTool.URL_CONTEXT,), tool_choice="url_context"),
+        }
+    },
+    "responses": {
+        "native_tools": {
+            "told more": _asking(native_tools=(_SEARCH, _STORES)),
+            "code with files": _asking(
+                native_tools=(NativeTool.CODE_EXECUTION(file_ids=["file_1"], memory_limit="4g"),)
+            ),
+            "code in a container": _asking(native_tools=(NativeTool.CODE_EXECUTION(container="cntr_1"),)),
+            "pictures": _asking(
+                native_tools=(
+                    NativeTool.IMAGE_GENERATION(
+                        size="1024x1536", quality="low", output_format="webp", partial_images=1
+                    ),
+                )
+            ),
+            "computer": _asking(native_tools=(NativeTool.COMPUTER_USE,)),
+            "computer of a size": _asking(native_tools=(_DISPLAY,)),
+            "chosen": _asking(native_tools=(_STORES, NativeTool.WEB_SEARCH), tool_choice="web_search"),
+        }
+    },
+    "gemini": {
+        "native_tools": {
+            "told more": _asking(native_tools=(_STORES, NativeTool.URL_CONTEXT)),
+            "maps": _asking(native_tools=(NativeTool.GOOGLE_MAPS(latitude=41.9, longitude=12.5),)),
+            "told too much": _asking(
+                native_tools=(NativeTool.GOOGLE_SEARCH(max_uses=3, blocked_domains=["example.org"]),)
+            ),
+        }
+    },
     "groq": {
         "output_schema": {
             "beside tools": _with_tools(output_schema=structured.output_schema(Leaf), system="Be brief."),

@@ -16,11 +16,9 @@ from tests.wire.recorded import CannotSay, canonical, gemini, request_of
 TRAFFIC = Path(__file__).parents[3] / "shared" / "conformance" / "open"
 pytestmark = pytest.mark.skipif(not TRAFFIC.exists(), reason="the recorded traffic is not in this checkout")
 # The share of requests that our types can say, by API; what they cannot is named by `CannotSay`.
-LEAST = {"openai_chat": 0.90, "openai_responses": 0.80, "anthropic_messages": 0.62, "google_generate": 0.94}
+LEAST = {"openai_chat": 0.90, "openai_responses": 0.90, "anthropic_messages": 0.69, "google_generate": 0.98}
 # What of generateContent our types have no word for; `extra_body` has.
 GEMINI_ALONE = {
-    "a tool of type urlContext": 7,
-    "a tool of type fileSearch": 5,
     "a choice among several tools": 3,
     "a part with fileData, videoMetadata": 1,
 }

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 Rates = Mapping[str, Decimal]
 STANDARD = "standard"
@@ -61,6 +61,9 @@ class ModelProfile:
     `sampling`: whether temperature and top_p are taken, "without_reasoning" where only effort "none" allows them.
     `forced_tool_choice`: whether a tool may be required. `combines_tools`: whether the vendor's own tools go beside
     functions, and either beside an output schema. `media_in_results`: whether a tool's result may hold images.
+    `thinking_budget` has the least and the most tokens that it may think with; `stops_thinking` is False where a budget
+    of nothing is refused. `native_tools` has what this model wants said of one of the vendor's own tools, by name, and
+    False for one that it does not take.
     `searches_billed`: whether each search of a prompt is billed, or the prompt once. `us_factor`
     multiplies the token prices of an answer whose inference was kept in the US. `retires` is the day the vendor shuts the
     model down.
@@ -85,6 +88,9 @@ class ModelProfile:
     combines_tools: bool | None = None
     media_in_results: bool | None = None
     searches_billed: Literal["query", "prompt"] | None = None
+    thinking_budget: tuple[int, int] | None = None
+    stops_thinking: bool | None = None
+    native_tools: Mapping[str, Mapping[str, Any] | bool] | None = None
     us_factor: Decimal | None = None
     retires: date | None = None
     replacement: str | None = None

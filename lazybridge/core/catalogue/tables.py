@@ -168,7 +168,7 @@ def _shipped(vendor: str) -> dict[str, Any]:
 def _profile(vendor: str, id: str, row: Mapping[str, Any], table: Mapping[str, Any]) -> ModelProfile:
     facts = dict(row)
     prices = {tier: tuple(_price(period, table) for period in periods) for tier, periods in facts.pop("prices", {}).items()}  # fmt: skip
-    for name in ("aliases", "efforts", "sources"):
+    for name in ("aliases", "efforts", "sources", "thinking_budget"):
         if name in facts:
             facts[name] = tuple(facts[name])
     if "us_factor" in facts:

@@ -11,7 +11,7 @@ from lazybridge.core.errors import ProviderError, from_exception
 from lazybridge.core.errors.secrets import credentials_of
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.receipt import FREE, unknown
-from lazybridge.core.retry import Deadline, RetryPolicy, checked_retries
+from lazybridge.core.retry import Deadline, RetryPolicy, checked_count
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ class Asking:
         self._provider = provider
         self._application = application
         self._headers = headers
-        self._policy = RetryPolicy(checked_retries(max_retries))
+        self._policy = RetryPolicy(checked_count("max_retries", max_retries))
         self._repeatable = repeatable
         self._retries_done = 0
 

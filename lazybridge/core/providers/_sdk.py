@@ -20,7 +20,7 @@ from lazybridge.core.providers._clients import time_left
 from lazybridge.core.providers._endpoints import parsed
 from lazybridge.core.providers._files import Files
 from lazybridge.core.providers._reading import adrain, drain, read_whole
-from lazybridge.core.providers.adjusting import announce
+from lazybridge.core.providers.adjusting import announce, offered
 from lazybridge.core.providers.costing import receipt_for
 from lazybridge.core.types import CompletionRequest, CompletionResponse, RawAnswer, StreamChunk, UsageStats
 from lazybridge.core.usage import watch
@@ -120,14 +120,12 @@ class SDKProvider(Files):
         """The SDK's `Stream[object]` or `AsyncStream[object]`."""
 
     def _translate(self, request: CompletionRequest, stream: bool) -> tuple[Wire, SDKCall]:
-        supported = tuple(self._check_native_tools(request.native_tools)) if request.native_tools else ()
-        if supported != request.native_tools:
-            request = replace(request, native_tools=supported)
+        request, without = offered(self, request)
         wire = self._wire(request)
         model = self._profile(self._resolve_model(request), request)
         call = wire.to_sdk_kwargs(request, model, stream)
         announce(call.adjustments, request.strict, self.name, model.id)
-        return wire, call._replace(began=time.time())
+        return wire, call._replace(adjustments=(*without, *call.adjustments), began=time.time())
 
     def _profile(self, model: str, request: CompletionRequest) -> ModelProfile:
         """The catalogue's row, and what a subclass says instead."""

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from lazybridge.core import registry, tiers
 from lazybridge.core.errors import ConfigurationError, UnsupportedFeatureError, UnsupportedNativeToolError
 from lazybridge.core.errors.secrets import Secret
+from lazybridge.core.native_tools import AnyNativeTool, kind_of
 from lazybridge.core.types import (
     TIERS,
     CompletionRequest,
@@ -141,11 +142,11 @@ class BaseProvider(ABC):
             raise ConfigurationError(f'{type(self).__name__} has no default model\nname one: Agent("model-id")')
         return self.resolve_tier(model)
 
-    def _check_native_tools(self, tools: Iterable[NativeTool]) -> list[NativeTool]:
+    def _check_native_tools(self, tools: Iterable[AnyNativeTool]) -> list[AnyNativeTool]:
         """The tools this provider offers; the others warn and are left out, or raise under `strict_native_tools`."""
-        supported = []
+        supported: list[AnyNativeTool] = []
         for tool in tools:
-            if tool in self.supported_native_tools:
+            if kind_of(tool) in self.supported_native_tools:
                 supported.append(tool)
                 continue
             offered = ", ".join(sorted(self.supported_native_tools)) or "none"

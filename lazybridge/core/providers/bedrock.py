@@ -20,7 +20,7 @@ from lazybridge.core.wire.messages import MessagesWire
 from lazybridge.core.wire.responses import ResponsesWire
 
 _WIRES: dict[str, Wire] = {
-    "messages": MessagesWire(vendor="bedrock"),
+    "messages": MessagesWire(vendor="bedrock", automatic_cache=False),
     "chat": ChatWire(vendor="bedrock"),
     "responses": ResponsesWire(vendor="bedrock"),
 }

@@ -65,7 +65,7 @@ class VertexProvider(AnthropicSDK):
         return True  # google-auth finds the credentials when the first call needs them
 
     def _wire(self, request: CompletionRequest) -> Wire:
-        return MessagesWire(vendor=self.name)
+        return MessagesWire(vendor=self.name, automatic_cache=False)
 
     def _make_client(self, asynchronous: bool) -> Any:
         import anthropic

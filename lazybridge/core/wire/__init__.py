@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from lazybridge.core import structured
 from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.content import ContentBlock, TextContent
+from lazybridge.core.hints import BUDGETS, lifetime
 from lazybridge.core.types import (
     EFFORTS,
     Adjustment,
@@ -121,13 +122,13 @@ class Adjuster:
 
     def thinking_off(self, request: CompletionRequest, effort: str | None) -> None:
         """Note where `thinking=False` could not be said; effort "none" says it, by name or as what was asked."""
-        if request.thinking is False and effort != "none" and self.model.thinking != "never":
+        if request.thought.on is False and effort != "none" and self.model.thinking != "never":
             known = "cannot stop thinking" if self.model.thinking else "is not known to stop thinking"
             self.add("thinking", f"{self.model.id} {known}; effort sets how long")
 
     def cache_lifetime(self, request: CompletionRequest, who: str = "") -> None:
         """Note a cache lifetime, on the request or on a block, for a vendor that caches by itself."""
-        if any(hint in ("5m", "1h") for hint in request.cache_hints):
+        if any(map(lifetime, request.cache_hints)):
             who = who or ("OpenAI caches by itself and sells" if self.model.vendor == "openai" else "this API takes")
             self.add("cache", f"{who} no such lifetime; nothing was sent")
 
@@ -136,14 +137,14 @@ class Adjuster:
 
         `words` are those of the API, for a model whose own levels are not known.
         """
-        wanted: Effort | None = request.effort
+        wanted: Effort | None = request.thought.effort
         known = words if self.model.efforts is None else self.model.efforts
-        if wanted is None and request.thinking is False and self.model.efforts and "none" in self.model.efforts:
+        if wanted is None and request.thought.on is False and self.model.efforts and "none" in self.model.efforts:
             return "none"
         if wanted is None or known is None or wanted in known:
             return wanted
         if not known:
-            if wanted != "none":
+            if wanted != "none" and not (self.model.thinking == "budget" and request.thought.on is True):
                 self.add("effort", f"{self.model.id} has no effort levels")
             return None
         # "none" is a switch, not the least of the levels: who asks for little thinking does not ask for none.
@@ -151,6 +152,17 @@ class Adjuster:
         nearest = min(levels, key=lambda level: abs(EFFORTS.index(level) - EFFORTS.index(wanted)))
         self.add("effort", f"{self.model.id} has no {wanted!r}; sent {nearest!r}")
         return nearest
+
+    def budget(self, request: CompletionRequest) -> int | None:
+        """The tokens to think with, for a model that takes a budget alone: what was asked for, or what the effort is worth.
+        None leaves it to the model."""
+        wanted, effort, _ = request.thought
+        if wanted is not True or effort in (None, "none") or self.model.efforts:
+            return None if wanted is True else wanted or None
+        most = self.model.thinking_budget[1] if self.model.thinking_budget else BUDGETS["high"]
+        tokens = BUDGETS.get(effort or "", most)
+        self.add("thinking", f"{self.model.id} takes a budget in tokens; effort {effort!r} was sent as {tokens}")
+        return tokens
 
     def text_alone(self, message: Message) -> None:
         """Note what else than text stands in an assistant's message: only who made it takes it back, by its state."""

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from lazybridge.core import structured
 from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.content import ContentBlock, TextContent
+from lazybridge.core.hints import cache_key, lifetime
 from lazybridge.core.types import (
     ASSISTANT,
     TOOL,
@@ -46,7 +47,7 @@ class ChatWire:
     answer that go back verbatim in the next turn: the first that is there; `replays_thinking` where thinking goes back as
     parts of the content.
     `short_ids`: ids of tool calls have nine letters and digits. `prefixes`: an assistant's message at the end is marked as
-    the beginning of the answer. `cache_key`: caching is asked for by a key. `media` is how audio and documents are written.
+    the beginning of the answer. `cache_key`: caching is asked for by a key; `takes_cache_key`: one may be named. `media` is how audio and documents are written.
     `service_tiers` are all that the API knows. `refused_media` it takes from no model. `refused` are fields of the body
     that it does not take, each with the value that means nothing; `left_out` are not sent unless `extra_body` has them.
     `always` is in every body.
@@ -73,6 +74,7 @@ class ChatWire:
     short_ids: bool = False
     prefixes: bool = False
     cache_key: bool = False
+    takes_cache_key: bool = False
     media: Words = "openai"
     service_tiers: tuple[str, ...] | None = None
     refused_media: tuple[str, ...] = ()
@@ -84,6 +86,8 @@ class ChatWire:
         """The body of POST /chat/completions."""
         adjust = Adjuster(model, self.refused_media)
         asked = self._thinking(request, model, adjust)
+        if request.thought.summary != "auto":
+            adjust.add("thinking", f"Chat Completions has no summaries; {request.thought.summary!r} was left out")
         told_alone = bool(request.tools) and not self.schema_beside_tools
         told = request.output_schema if told_alone or self.schema_mode == "prompt" else None
         body: dict[str, Any] = {"model": model.id, "messages": self._messages(request, adjust, told)}
@@ -115,6 +119,10 @@ class ChatWire:
             body |= _cache_key(request, body, adjust)
         else:
             adjust.cache_lifetime(request)
+            if cache_key(request.cache) and self.takes_cache_key:
+                body["prompt_cache_key"] = cache_key(request.cache)
+            elif cache_key(request.cache):
+                adjust.add("cache", "this API takes no cache key; it was left out")
         body |= plain(self.always)
         if stream:
             body["stream"] = True
@@ -288,7 +296,9 @@ def _cache_key(request: CompletionRequest, body: Mapping[str, Any], adjust: Adju
     hints = request.cache_hints
     if not any(hints):
         return {}
-    if any(hint in ("5m", "1h") for hint in hints):
+    if any(map(lifetime, hints)):
         adjust.add("cache", "this API sells no such lifetime; caching was asked for")
+    if named := cache_key(request.cache):
+        return {"prompt_cache_key": named}
     start = json.dumps([body["model"], body.get("tools"), body["messages"][0]], sort_keys=True)
     return {"prompt_cache_key": f"lazybridge-{hashlib.sha256(start.encode()).hexdigest()[:16]}"}

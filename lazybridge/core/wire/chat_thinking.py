@@ -39,17 +39,17 @@ def by_effort(
 ) -> Asked:
     """OpenAI's way: `reasoning_effort`. `switch` is the effort that turns thinking on, `format` the word that shows it."""
     effort = adjust.effort(request, words)
-    budget = bool(request.thinking) and request.thinking is not True
+    budget = bool(request.thought.on) and request.thought.on is not True
     if _never(request, model, adjust):
         pass
     elif format is not None:
         if budget:
             adjust.add("thinking", "this API takes no budget in tokens; set effort instead")
-    elif request.thinking and switch:
+    elif request.thought.on and switch:
         effort = effort or switch
         if budget:
             adjust.add("thinking", f"this API takes no budget; sent effort {effort!r}")
-    elif request.thinking:
+    elif request.thought.on and (budget or effort is None):
         adjust.add("thinking", "Chat Completions has no switch and no budget for it; set effort instead")
     adjust.thinking_off(request, effort)
     body: dict[str, Any] = {} if effort is None else {"reasoning_effort": effort}
@@ -60,7 +60,7 @@ def _shown(request: CompletionRequest, model: ModelProfile, effort: str | None, 
     """Thinking apart from the text, of a model known to think or where it was asked for."""
     if format is None or effort == "none" or "include_reasoning" in (request.extra_body or ()):
         return {}
-    return {"reasoning_format": format} if request.thinking or thinks(model) else {}
+    return {"reasoning_format": format} if request.thought.on or thinks(model) else {}
 
 
 def by_switch(request: CompletionRequest, model: ModelProfile, adjust: Adjuster, words: Words, off: bool) -> Asked:
@@ -68,11 +68,11 @@ def by_switch(request: CompletionRequest, model: ModelProfile, adjust: Adjuster,
     effort = adjust.effort(request, words)
     if _never(request, model, adjust):
         return Asked({}, "none")
-    if request.thinking is False or effort == "none":
+    if request.thought.on is False or effort == "none":
         return Asked({"thinking": {"type": "disabled"}}, "none")
-    if request.thinking is not None and request.thinking is not True:
+    if request.thought.on is not None and request.thought.on is not True:
         adjust.add("thinking", "this API takes no budget in tokens; thinking was switched on, set effort instead")
-    if request.thinking or effort is not None:
+    if request.thought.on or effort is not None:
         level = {} if effort is None else {"reasoning_effort": effort}
         return Asked({"thinking": {"type": "enabled"}, **level}, effort)
     if off:
@@ -86,21 +86,21 @@ def by_object(request: CompletionRequest, model: ModelProfile, adjust: Adjuster,
     effort = adjust.effort(request, words)
     if _never(request, model, adjust):
         return Asked({}, "none")
-    if request.thinking is False or effort == "none":
+    if request.thought.on is False or effort == "none":
         return Asked({"reasoning": {"effort": "none"}}, "none")
-    if request.thinking is not None and request.thinking is not True:
+    if request.thought.on is not None and request.thought.on is not True:
         if effort is not None:
             adjust.add("effort", "this API takes a budget or an effort; the budget was sent")
-        return Asked({"reasoning": {"max_tokens": request.thinking}}, effort)
+        return Asked({"reasoning": {"max_tokens": request.thought.on}}, effort)
     if effort is not None:
         return Asked({"reasoning": {"effort": effort}}, effort)
-    return Asked({"reasoning": {"enabled": True}} if request.thinking else {})
+    return Asked({"reasoning": {"enabled": True}} if request.thought.on else {})
 
 
 def _never(request: CompletionRequest, model: ModelProfile, adjust: Adjuster) -> bool:
     if model.thinking != "never":
         return False
-    if request.thinking:
+    if request.thought.on:
         adjust.add("thinking", f"{model.id} does not think")
     return True
 

@@ -21,9 +21,11 @@ def of_search(answer: Mapping[str, Any]) -> tuple[Citation, ...]:
     )
 
 
-def of_annotations(annotations: Iterable[Mapping[str, Any]], offset: int = 0) -> Iterator[Citation]:
+def of_annotations(
+    annotations: Iterable[Mapping[str, Any]], offset: int = 0, passages: Mapping[str, str] = {}
+) -> Iterator[Citation]:
     """The annotations of a text that begins at `offset` of the answer: pages, nested (Chat Completions) or flat
-    (Responses), and files."""
+    (Responses), and files, of which `passages` has what a search found in each."""
     for item in annotations:
         if item.get("type") == "url_citation":
             page = item.get("url_citation") or item
@@ -33,7 +35,8 @@ def of_annotations(annotations: Iterable[Mapping[str, Any]], offset: int = 0) ->
             # The `index` of a `file_path` counts files; that of a `file_citation` is a place in the text.
             index = item.get("index") if item.get("type") == "file_citation" else None
             start, end = _moved(item.get("start_index", index), offset), _moved(item.get("end_index", index), offset)
-            yield Citation(None, item.get("filename"), None, start, end, item.get("file_id"))
+            id = item.get("file_id")
+            yield Citation(None, item.get("filename"), passages.get(id or ""), start, end, id)
 
 
 def _moved(place: int | None, offset: int) -> int | None:
@@ -70,9 +73,8 @@ def of_candidate(candidate: Mapping[str, Any], text: str) -> Iterator[Citation]:
     for index, chunk in enumerate(grounding.get("groundingChunks") or ()):
         source: Mapping[str, Any] = next((chunk[name] for name in _SOURCES if chunk.get(name)), {})
         start, end = places.get(index, (None, None))
-        yield Citation(
-            source.get("uri") or source.get("sourceUri"), source.get("title"), source.get("text"), start, end
-        )
+        title = source.get("title") or source.get("fileSearchStore")  # all that a recorded file search names
+        yield Citation(source.get("uri") or source.get("sourceUri"), title, source.get("text"), start, end)
     quoted = candidate.get("citationMetadata") or {}
     for item in quoted.get("citations") or quoted.get("citationSources") or ():
         yield Citation(item.get("uri"), item.get("title"), None, *_characters(item, encoded))
@@ -96,3 +98,41 @@ def _place(segment: Mapping[str, Any], text: str, encoded: bytes) -> tuple[int |
         return start, end
     found = text.find(said) if said else -1
     return (None, None) if found < 0 else (found, found + len(said))
+
+
+def passages(output: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The best passage that a file search of the Responses API found in each file, where its results were asked for."""
+    found: dict[str, str] = {}
+    for item in output:
+        for result in item.get("results") or () if item.get("type") == "file_search_call" else ():
+            found.setdefault(result.get("file_id") or "", result.get("text") or "")
+    return found
+
+
+def queries_of_items(output: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """What the searches of the Responses API were asked, each once."""
+    asked: list[str | None] = []
+    for item in output:
+        if item.get("type") == "web_search_call":
+            action = item.get("action") or {}
+            asked += action.get("queries") or [action.get("query")]
+        elif item.get("type") == "file_search_call":
+            asked += item.get("queries") or ()
+    return _each_once(asked)
+
+
+def queries_of_blocks(blocks: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """What the searches of the Messages API were asked, each once."""
+    inputs = (block.get("input") for block in blocks if block.get("type") == "server_tool_use" and block.get("name") == "web_search")  # fmt: skip
+    return _each_once(given.get("query") for given in inputs if isinstance(given, Mapping))
+
+
+def queries_of_candidate(candidate: Mapping[str, Any]) -> tuple[str, ...]:
+    """What Google's searches of pages, images and files were asked, each once."""
+    grounding = candidate.get("groundingMetadata") or {}
+    names = ("webSearchQueries", "imageSearchQueries", "retrievalQueries")
+    return _each_once(query for name in names for query in grounding.get(name) or ())
+
+
+def _each_once(queries: Iterable[str | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(query for query in queries if query))

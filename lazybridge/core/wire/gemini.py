@@ -22,15 +22,28 @@ from lazybridge.core.types import (
 )
 from lazybridge.core.wire import Adjuster, SDKCall, content_of, plain, state_for
 from lazybridge.core.wire.gemini_answers import GeminiAccumulator, answer_of
+from lazybridge.core.wire.native import above, written
 
-# The fields of google-genai 3.4.0 `types.Tool`, read 2026-11-22. `fileSearch` wants the names of stores and `computerUse`
-# an environment: `extra_body` has room for them.
+# The fields of google-genai 3.4.0 `types.Tool`, read 2026-11-22.
 NATIVE_TOOLS: dict[NativeTool, dict[str, Any]] = {
     NativeTool.WEB_SEARCH: {"googleSearch": {}},
     NativeTool.GOOGLE_SEARCH: {"googleSearch": {}},
     NativeTool.GOOGLE_MAPS: {"googleMaps": {}},
     NativeTool.CODE_EXECUTION: {"codeExecution": {}},
+    NativeTool.FILE_SEARCH: {"fileSearch": {}},
+    NativeTool.URL_CONTEXT: {"urlContext": {}},
 }
+_PLACES = {
+    NativeTool.GOOGLE_MAPS: {name: f"^toolConfig.retrievalConfig.latLng.{name}" for name in ("latitude", "longitude")},
+    NativeTool.FILE_SEARCH: {
+        "vector_store_ids": "fileSearch.fileSearchStoreNames",
+        "max_results": "fileSearch.topK",
+    },
+}
+# google-genai 3.4.0 `models.py`: the Gemini API refuses `excludeDomains`, and Vertex AI file search.
+_EXCLUDING = {"blocked_domains": "googleSearch.excludeDomains"}
+_ON_VERTEX = {**_PLACES, NativeTool.WEB_SEARCH: _EXCLUDING, NativeTool.GOOGLE_SEARCH: _EXCLUDING}
+_NOT_ON_VERTEX = frozenset({NativeTool.FILE_SEARCH})
 # google-genai 3.4.0 `types.ThinkingLevel` and `types.ServiceTier`, read 2026-11-22.
 _LEVELS = ("minimal", "low", "medium", "high", "xhigh")
 _SERVICE_TIERS = ("flex", "standard", "priority")
@@ -79,6 +92,8 @@ class GeminiWire:
         if config:
             body["generationConfig"] = config
         body |= tools
+        if "tools" in tools:
+            above(request, _PLACES, body)
         if request.metadata is not None:
             body["labels"] = dict(request.metadata)
         if request.service_tier in _SERVICE_TIERS:
@@ -119,7 +134,10 @@ def _sampling_and_limits(request: CompletionRequest, adjust: Adjuster) -> dict[s
 
 def _thinking(request: CompletionRequest, model: ModelProfile, adjust: Adjuster) -> dict[str, Any]:
     """A budget in tokens until Gemini 2.5, a level from 3 on; a request may not carry both."""
-    wanted, config = request.thinking, dict[str, Any]()
+    wanted, config = request.thought.on, dict[str, Any]()
+    shown = request.thought.summary != "none"
+    if request.thought.summary in ("concise", "detailed"):
+        adjust.add("thinking", f"Gemini has one kind of summary; {request.thought.summary!r} was left out")
     if model.thinking == "never":
         adjust.effort(request)
         if wanted:
@@ -127,16 +145,22 @@ def _thinking(request: CompletionRequest, model: ModelProfile, adjust: Adjuster)
         return {}
     if model.thinking == "budget":
         adjust.effort(request)
-        if wanted is False or (wanted is None and request.effort == "none"):
-            config = {"thinkingBudget": 0}
+        if wanted is False or (wanted is None and request.thought.effort == "none"):
+            if model.stops_thinking is False and model.thinking_budget:
+                adjust.add(
+                    "thinking", f"{model.id} cannot stop thinking; sent its least, {model.thinking_budget[0]} tokens"
+                )
+                config = {"thinkingBudget": model.thinking_budget[0]}
+            else:
+                config = {"thinkingBudget": 0}
         elif wanted:
-            config = {"thinkingBudget": -1 if wanted is True else wanted, "includeThoughts": True}
+            config = {"thinkingBudget": _budget(request, model, adjust), "includeThoughts": shown}
         return {"thinkingConfig": config} if config else {}
     effort = adjust.effort(request, _LEVELS)
     if effort is not None:
         config["thinkingLevel"] = effort.upper()
     if wanted:
-        config["includeThoughts"] = True
+        config["includeThoughts"] = shown
         if wanted is not True and (model.thinking == "effort" or effort is not None):
             adjust.add("thinking", f"{model.id} takes a level, no budget; the budget was left out, set effort instead")
         elif wanted is not True:
@@ -145,14 +169,26 @@ def _thinking(request: CompletionRequest, model: ModelProfile, adjust: Adjuster)
     return {"thinkingConfig": config} if config else {}
 
 
+def _budget(request: CompletionRequest, model: ModelProfile, adjust: Adjuster) -> int:
+    """The budget to send; -1 lets the model decide."""
+    asked = adjust.budget(request)
+    if asked is None or model.thinking_budget is None:
+        return -1 if asked is None else asked
+    least, most = model.thinking_budget
+    fitting = max(least, min(asked, most))
+    if fitting != asked:
+        adjust.add("thinking", f"{model.id} takes a budget from {least} to {most} tokens; sent {fitting}")
+    return fitting
+
+
 def _tools(request: CompletionRequest, adjust: Adjuster, vertex: bool) -> dict[str, Any]:
     """Functions, Google's own tools, and how they are chosen. With `tool_choice="none"` Google's own are left away, which
     no other setting does."""
     functions = [_function(tool) for tool in request.tools]
     own: list[dict[str, Any]] = []
-    for native in request.native_tools if request.tool_choice != "none" else ():
-        if NATIVE_TOOLS[native] not in own:
-            own.append(plain(NATIVE_TOOLS[native]))
+    if request.tool_choice != "none":
+        bodies = {kind: body for kind, body in NATIVE_TOOLS.items() if not (vertex and kind in _NOT_ON_VERTEX)}
+        own = written(request, bodies, _ON_VERTEX if vertex else _PLACES, adjust)
     if functions and own and adjust.model.combines_tools is False:
         adjust.add("native_tools", f"{adjust.model.id} does not take them beside functions; they were left out")
         own = []

@@ -11,7 +11,7 @@ from lazybridge.core.content import AudioContent, ImageContent, Media
 from lazybridge.core.errors import StreamTruncated, error_in_body
 from lazybridge.core.types import CompletionResponse, ProviderState, StopReason, StreamChunk, ToolCall, UsageStats
 from lazybridge.core.wire import joined, logprobs, number, plain, stop_reason
-from lazybridge.core.wire.citations import of_candidate
+from lazybridge.core.wire.citations import of_candidate, queries_of_candidate
 from lazybridge.core.wire.media import of_parts
 
 # google-genai 3.4.0 `types.FinishReason`, read 2026-11-22.
@@ -65,6 +65,7 @@ def answer_of(raw: Mapping[str, Any], vendor: str, searches_billed: str | None =
         request_id=raw.get("responseId"),
         alternatives=tuple(joined(_texts(_parts(other))) for other in candidates[1:]),
         citations=tuple(of_candidate(first, text)),
+        search_queries=queries_of_candidate(first),
         media=tuple(of_parts(parts)),
         logprobs=logprobs.of_candidate(first),
         provider_state=ProviderState(vendor, "gemini", tuple(parts), (text, tuple(calls))) if parts else None,

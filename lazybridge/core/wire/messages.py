@@ -10,7 +10,6 @@ from lazybridge.core import structured
 from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.content import (
     AudioContent,
-    CacheHint,
     ContentBlock,
     DocumentContent,
     ImageContent,
@@ -30,12 +29,25 @@ from lazybridge.core.types import (
 )
 from lazybridge.core.wire import Adjuster, SDKCall, content_of, plain, state_for, told_schema
 from lazybridge.core.wire.messages_answers import MessagesAccumulator, answer_of
+from lazybridge.core.wire.messages_cache import control, mark
+from lazybridge.core.wire.native import above, written
 
 # The type strings of anthropic 2.12.0 `types/tool_union_param.py`, read 2026-11-22.
 NATIVE_TOOLS: dict[NativeTool, dict[str, Any]] = {
     NativeTool.WEB_SEARCH: {"type": "web_search_20260318", "name": "web_search"},
     NativeTool.CODE_EXECUTION: {"type": "code_execution_20260521", "name": "code_execution"},
+    NativeTool.URL_CONTEXT: {"type": "web_fetch_20260318", "name": "web_fetch"},
+    NativeTool.COMPUTER_USE: {"type": "computer_toolset_20260801"},
 }
+_WEB = {name: name for name in ("max_uses", "allowed_domains", "blocked_domains")}
+_PLACES = {
+    NativeTool.WEB_SEARCH: {**_WEB, "user_location": "user_location"},
+    NativeTool.URL_CONTEXT: _WEB,
+    NativeTool.CODE_EXECUTION: {"container": "^container"},
+}
+
+# What a native tool is called in a `tool_choice`, where that is another name than ours.
+_NAMES = {str(kind): body["name"] for kind, body in NATIVE_TOOLS.items() if "name" in body}
 
 # The API refuses budgets below this: anthropic 2.12.0 `types/thinking_config_enabled_param.py`.
 _LEAST_BUDGET = 1024
@@ -47,10 +59,11 @@ _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 @dataclass(frozen=True)
 class MessagesWire:
-    """The Messages API."""
+    """The Messages API. `automatic_cache`: whether it marks the last block for caching by itself, where it is asked to."""
 
     vendor: str = "anthropic"
     path: str = "/v1/messages"
+    automatic_cache: bool = True
     default_max_tokens: int = 64_000
 
     def to_sdk_kwargs(self, request: CompletionRequest, model: ModelProfile, stream: bool) -> SDKCall:
@@ -74,9 +87,9 @@ class MessagesWire:
             body["stop_sequences"] = list(request.stop)
         body |= _thinking(request, model, max_tokens, adjust)
         body |= config
-        body |= _tools(request, model, adjust)
-        if request.cache:
-            body["cache_control"] = _cache_control(request.cache)
+        body |= _tools(request, model, adjust, thinks=body.get("thinking", {}).get("type") in ("enabled", "adaptive"))
+        above(request, _PLACES, body)
+        mark(body, request.cache, self.automatic_cache, adjust)
         body |= _metadata_and_tier(request, adjust)
         if stream:
             body["stream"] = True
@@ -117,6 +130,7 @@ class MessagesWire:
         blocks: list[dict[str, Any]] = [{"type": "text", "text": message.text}] if message.text else []
         return blocks + [
             {"type": "tool_use", "id": call.id, "name": call.name, "input": plain(call.arguments)}
+            | ({"toolset_name": "computer"} if call.native else {})
             for call in message.tool_calls
         ]
 
@@ -143,43 +157,48 @@ def _system(request: CompletionRequest, told: str) -> str | list[dict[str, Any]]
         parts += [block for block in said if isinstance(block, TextContent) and block.text]
     parts += [TextContent(told)] if told else []
     return [
-        {"type": "text", "text": part.text, **({"cache_control": _cache_control(part.cache)} if part.cache else {})}
+        {"type": "text", "text": part.text, **({"cache_control": control(part.cache)} if part.cache else {})}
         for part in parts
     ]
 
 
 def _thinking(request: CompletionRequest, model: ModelProfile, max_tokens: int, adjust: Adjuster) -> dict[str, Any]:
-    wanted = request.thinking
-    if wanted is None and request.effort != "none":
+    wanted = request.thought.on
+    if wanted is None and request.thought.effort != "none":
         return {}
     if not wanted:
         if model.thinking == "always":
             adjust.add("thinking", f"{model.id} always thinks; effort sets how long")
             return {}
         return {"thinking": {"type": "disabled"}}
+    summary = request.thought.summary
+    if summary in ("concise", "detailed"):
+        adjust.add("thinking", f"the Messages API has one kind of summary; {summary!r} was left out")
     if model.thinking != "budget":
         if wanted is not True:
             adjust.add(
                 "thinking", f"{model.id} decides itself how long it thinks; the budget was left out, set effort instead"
             )
-        return {"thinking": {"type": "adaptive", "display": "summarized"}}
-    budget = _USUAL_BUDGET if wanted is True else wanted
+        return {"thinking": {"type": "adaptive", "display": "omitted" if summary == "none" else "summarized"}}
+    asked = adjust.budget(request)
+    budget = asked or _USUAL_BUDGET
     fitting = max(_LEAST_BUDGET, min(budget, max_tokens - 1))
     if fitting >= max_tokens:
         adjust.add(
             "thinking", f"a thinking budget needs max_tokens above {_LEAST_BUDGET}, not {max_tokens}; thinking is off"
         )
         return {}
-    if wanted is not True and fitting != budget:
+    if asked is not None and fitting != budget:
         adjust.add("thinking", f"the budget must be at least {_LEAST_BUDGET} and below max_tokens; sent {fitting}")
-    return {"thinking": {"type": "enabled", "budget_tokens": fitting}}
+    shown = {"display": "omitted"} if summary == "none" else {}
+    return {"thinking": {"type": "enabled", "budget_tokens": fitting, **shown}}
 
 
 def _output_config(request: CompletionRequest, adjust: Adjuster) -> tuple[dict[str, Any], str]:
     """Effort and format; and what to say in the instructions, where the format has no words for the schema."""
     config: dict[str, Any] = {}
     told = ""
-    effort = None if request.effort == "none" else adjust.effort(request, _EFFORTS)
+    effort = None if request.thought.effort == "none" else adjust.effort(request, _EFFORTS)
     if effort is not None:
         config["effort"] = effort
     if request.output_schema is not None:
@@ -191,9 +210,9 @@ def _output_config(request: CompletionRequest, adjust: Adjuster) -> tuple[dict[s
     return ({"output_config": config} if config else {}), told
 
 
-def _tools(request: CompletionRequest, model: ModelProfile, adjust: Adjuster) -> dict[str, Any]:
+def _tools(request: CompletionRequest, model: ModelProfile, adjust: Adjuster, thinks: bool) -> dict[str, Any]:
     tools = [_function(tool) for tool in request.tools]
-    tools += [plain(NATIVE_TOOLS[tool]) for tool in request.native_tools]
+    tools += written(request, NATIVE_TOOLS, _PLACES, adjust)
     if not tools:
         adjust.without_tools(request)
         return {}
@@ -203,7 +222,14 @@ def _tools(request: CompletionRequest, model: ModelProfile, adjust: Adjuster) ->
         if word in ("any", "tool") and model.forced_tool_choice is False:
             adjust.add("tool_choice", f"{model.id} cannot be made to call a tool; sent auto")
             word = "auto"
-        choice = {"type": word, **({"name": request.tool_choice} if word == "tool" else {})}
+        elif word in ("any", "tool") and thinks and model.thinking != "always":
+            # https://platform.claude.com/docs/en/build-with-claude/extended-thinking, read 2026-11-22.
+            adjust.add("tool_choice", "a tool cannot be required of a model that was asked to think; sent auto")
+            word = "auto"
+        choice = {
+            "type": word,
+            **({"name": _NAMES.get(request.tool_choice, request.tool_choice)} if word == "tool" else {}),
+        }
     if request.parallel_tool_calls is False and choice.get("type") != "none":
         choice = {"type": "auto", **choice, "disable_parallel_tool_use": True}
     return {"tools": tools, **({"tool_choice": choice} if choice else {})}
@@ -236,10 +262,6 @@ def _metadata_and_tier(request: CompletionRequest, adjust: Adjuster) -> dict[str
     return body
 
 
-def _cache_control(cache: CacheHint) -> dict[str, Any]:
-    return {"type": "ephemeral", **({"ttl": cache} if isinstance(cache, str) else {})}
-
-
 def _result(message: Message, adjust: Adjuster) -> dict[str, Any]:
     content = content_of(message, _part, adjust)
     if message.is_error and not content:
@@ -269,7 +291,7 @@ def _part(block: ContentBlock, adjust: Adjuster) -> dict[str, Any] | None:
         if block.name:
             part["title"] = block.name
     if block.cache:
-        part["cache_control"] = _cache_control(block.cache)
+        part["cache_control"] = control(block.cache)
     return part
 
 

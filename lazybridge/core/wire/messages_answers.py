@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from lazybridge.core.errors import StreamTruncated, error_in_body
-from lazybridge.core.types import CompletionResponse, ProviderState, StopReason, StreamChunk, ToolCall, UsageStats
+from lazybridge.core.types import (
+    CompletionResponse,
+    NativeTool,
+    ProviderState,
+    StopReason,
+    StreamChunk,
+    ToolCall,
+    UsageStats,
+)
 from lazybridge.core.wire import joined, number, plain, stop_reason
-from lazybridge.core.wire.citations import of_blocks
+from lazybridge.core.wire.citations import of_blocks, queries_of_blocks
 
 _STOP_REASONS: dict[str, StopReason] = {
     "end_turn": "end_turn",
@@ -117,15 +126,18 @@ def answer_of(raw: Mapping[str, Any], content: list[dict[str, Any]], vendor: str
     """What a `message` object says; `content` are its blocks."""
     calls = [
         # The call's arguments are a copy: a tool that changes them must not change what is replayed.
-        ToolCall.parse(
-            block.get("id") or "", block.get("name") or "", block.pop(_BROKEN, None) or plain(block.get("input"))
+        _native(
+            block,
+            ToolCall.parse(
+                block.get("id") or "", block.get("name") or "", block.pop(_BROKEN, None) or plain(block.get("input"))
+            ),
         )
         for block in content
         if block.get("type") == "tool_use"
     ]
     text = joined(block.get("text") or "" for block in content if block.get("type") == "text")
     usage = usage_of(raw.get("usage") or {})
-    usage.unpriced_tool_calls = sum(map(_billed_apart, content)) or None
+    usage.unpriced_tool_calls = None if any(map(_filters, content)) else sum(map(_billed_apart, content)) or None
     return CompletionResponse(
         content=text,
         thinking=joined(block.get("thinking") or "" for block in content if block.get("type") == "thinking"),
@@ -134,13 +146,26 @@ def answer_of(raw: Mapping[str, Any], content: list[dict[str, Any]], vendor: str
         model=raw.get("model"),
         usage=usage,
         citations=tuple(of_blocks(content)),
+        search_queries=queries_of_blocks(content),
         provider_state=ProviderState(vendor, "messages", tuple(content), (text, tuple(calls))) if content else None,
     )
+
+
+def _native(block: Mapping[str, Any], call: ToolCall) -> ToolCall:
+    """A call of a member of the computer's toolset, which the caller runs: anthropic 2.12.0 `types/computer_*`."""
+    return replace(call, native=NativeTool.COMPUTER_USE) if block.get("toolset_name") == "computer" else call
 
 
 def _billed_apart(block: Mapping[str, Any]) -> bool:
     """Code execution is billed by the hour: https://claude.com/pricing, read 2026-11-22."""
     return block.get("type") == "server_tool_use" and "code_execution" in (block.get("name") or "")
+
+
+def _filters(block: Mapping[str, Any]) -> bool:
+    """Code that searches or fetches pages is free, and so is all code of such an answer:
+    https://platform.claude.com/docs/en/agents-and-tools/tool-use/code-execution-tool, read 2026-11-22."""
+    by_code = str((block.get("caller") or {}).get("type")).startswith("code_execution")
+    return by_code and block.get("type") == "server_tool_use" and block.get("name") in ("web_search", "web_fetch")
 
 
 def usage_of(usage: Mapping[str, Any]) -> UsageStats:

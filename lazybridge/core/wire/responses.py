@@ -9,6 +9,8 @@ from typing import Any
 from lazybridge.core import structured
 from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.content import AudioContent, ContentBlock, DocumentContent, ImageContent, TextContent, VideoContent
+from lazybridge.core.hints import cache_key
+from lazybridge.core.native_tools import kind_of
 from lazybridge.core.types import (
     ASSISTANT,
     TOOL,
@@ -21,12 +23,39 @@ from lazybridge.core.types import (
 )
 from lazybridge.core.wire import Adjuster, SDKCall, content_of, plain, state_for
 from lazybridge.core.wire.chat import raw_arguments, tool_choice
+from lazybridge.core.wire.computer import computer_call, screenshot
+from lazybridge.core.wire.native import written
 from lazybridge.core.wire.responses_answers import ResponsesAccumulator, answer_of
 
 NATIVE_TOOLS: dict[NativeTool, dict[str, Any]] = {
     NativeTool.WEB_SEARCH: {"type": "web_search"},
     NativeTool.CODE_EXECUTION: {"type": "code_interpreter", "container": {"type": "auto"}},
     NativeTool.IMAGE_GENERATION: {"type": "image_generation"},
+    NativeTool.FILE_SEARCH: {"type": "file_search"},
+    NativeTool.COMPUTER_USE: {"type": "computer"},
+}
+# openai 3.54.0 `types/responses/tool_param.py` and the pages beside it, read 2026-11-22.
+_PLACES = {
+    NativeTool.WEB_SEARCH: {
+        "allowed_domains": "filters.allowed_domains",
+        "user_location": "user_location",
+        "search_context_size": "search_context_size",
+    },
+    NativeTool.CODE_EXECUTION: {
+        "container": "container",
+        "file_ids": "container.file_ids",
+        "memory_limit": "container.memory_limit",
+    },
+    NativeTool.IMAGE_GENERATION: {
+        name: name for name in ("size", "quality", "background", "output_format", "partial_images")
+    },
+    NativeTool.FILE_SEARCH: {"vector_store_ids": "vector_store_ids", "max_results": "max_num_results"},
+    NativeTool.COMPUTER_USE: {name: name for name in ("display_width", "display_height", "environment")},
+}
+# What an answer leaves out unless it is asked for: the pictures that code drew, and the passages that a search found.
+_INCLUDED = {
+    NativeTool.CODE_EXECUTION: "code_interpreter_call.outputs",
+    NativeTool.FILE_SEARCH: "file_search_call.results",
 }
 
 # Not in openai 3.54.0's `types/responses/response_create_params.py`, read 2026-11-22.
@@ -65,6 +94,9 @@ class ResponsesWire:
             body["include"] = [*body.get("include", ()), "message.output_text.logprobs"]
             body |= {"top_logprobs": alternatives} if alternatives else {}
         body |= _tools(request, adjust)
+        more = [_INCLUDED[kind] for tool in request.native_tools if (kind := kind_of(tool)) in _INCLUDED]
+        if more:
+            body["include"] = list(dict.fromkeys([*body.get("include", ()), *more]))
         if request.output_schema is not None:
             made, name = adjust.compiled(request.output_schema, structured.OPENAI), request.output_schema.name
             body["text"] = {
@@ -75,6 +107,8 @@ class ResponsesWire:
         if request.service_tier is not None:
             body["service_tier"] = request.service_tier
         adjust.cache_lifetime(request)
+        if cache_key(request.cache):
+            body["prompt_cache_key"] = cache_key(request.cache)
         if stream:
             body["stream"] = True
         body |= plain(request.extra_body or {})
@@ -82,17 +116,13 @@ class ResponsesWire:
 
     def _input(self, request: CompletionRequest, adjust: Adjuster) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = []
+        computers = {call.id: call for said in request.messages for call in said.tool_calls if call.native}
         for message in request.messages:
             if message.role is USER:
                 items.append({"role": "user", "content": content_of(message, _part, adjust)})
             elif message.role is TOOL:
-                items.append(
-                    {
-                        "type": "function_call_output",
-                        "call_id": message.tool_call_id or "",
-                        "output": _result(message, adjust),
-                    }
-                )
+                call = computers.get(message.tool_call_id or "")
+                items.append(_function_result(message, adjust) if call is None else screenshot(message, call))
             elif message.role is ASSISTANT:
                 replayed = state_for(message, self.vendor, "responses")
                 if replayed is None:
@@ -118,12 +148,13 @@ def _reasoning(
     unknown model is left to the API's default (which stores).
     """
     reasoning: dict[str, Any] = {} if effort is None else {"effort": effort}
-    if request.thinking and model.thinking == "never":
+    if request.thought.on and model.thinking == "never":
         adjust.add("thinking", f"{model.id} does not think")
-    elif request.thinking:
-        reasoning["summary"] = "auto"
-        if request.thinking is not True:
-            adjust.add("thinking", "OpenAI takes no budget in tokens; a summary was asked for, set effort instead")
+    elif request.thought.on:
+        if request.thought.summary != "none":
+            reasoning["summary"] = request.thought.summary
+        if request.thought.on is not True:
+            adjust.add("thinking", "OpenAI takes no budget in tokens; it was left out, set effort instead")
     adjust.thinking_off(request, effort)
     body: dict[str, Any] = {"reasoning": reasoning} if reasoning else {}
     if model.thinking is not None or stateless:
@@ -135,13 +166,26 @@ def _reasoning(
 
 def _tools(request: CompletionRequest, adjust: Adjuster) -> dict[str, Any]:
     tools = [_function(tool) for tool in request.tools]
-    tools += [plain(NATIVE_TOOLS[tool]) for tool in request.native_tools]
+    native = written(request, NATIVE_TOOLS, _PLACES, adjust)
+    for tool in native:
+        if tool["type"] == "computer" and len(tool) > 1:  # the older one, which is told its display
+            tool["type"] = "computer_use_preview"
+    tools += native
     if not tools:
         adjust.without_tools(request)
         return {}
     body: dict[str, Any] = {"tools": tools}
     if request.tool_choice is not None:
-        body["tool_choice"] = tool_choice(request, {"type": "function", "name": request.tool_choice})
+        kinds = {
+            str(kind_of(tool)): NATIVE_TOOLS[kind_of(tool)]["type"]
+            for tool in request.native_tools
+            if kind_of(tool) in NATIVE_TOOLS
+        }
+        one = kinds.get(request.tool_choice)
+        named: dict[str, Any] = {"type": "function", "name": request.tool_choice}
+        if one is not None:
+            named = {"type": "allowed_tools", "mode": "required", "tools": [{"type": one}]}
+        body["tool_choice"] = tool_choice(request, named)
     if request.parallel_tool_calls is not None:
         body["parallel_tool_calls"] = request.parallel_tool_calls
     return body
@@ -162,7 +206,18 @@ def _assistant(message: Message) -> Iterable[dict[str, Any]]:
     if message.text:
         yield {"role": "assistant", "content": message.text}
     for call in message.tool_calls:
+        if call.native:
+            yield computer_call(call)
+            continue
         yield {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": raw_arguments(call)}
+
+
+def _function_result(message: Message, adjust: Adjuster) -> dict[str, Any]:
+    return {
+        "type": "function_call_output",
+        "call_id": message.tool_call_id or "",
+        "output": _result(message, adjust),
+    }
 
 
 def _result(message: Message, adjust: Adjuster) -> str | list[dict[str, Any]]:

@@ -9,7 +9,8 @@ from lazybridge.core.content import Citation, ImageContent, TokenLogprob
 from lazybridge.core.errors import StreamTruncated, error_in_body
 from lazybridge.core.types import CompletionResponse, ProviderState, StopReason, StreamChunk, ToolCall, UsageStats
 from lazybridge.core.wire import joined, number, reported_cost, stop_reason
-from lazybridge.core.wire.citations import of_annotations
+from lazybridge.core.wire.citations import of_annotations, passages, queries_of_items
+from lazybridge.core.wire.computer import call_of
 from lazybridge.core.wire.logprobs import of_tokens
 from lazybridge.core.wire.media import image, of_url
 
@@ -54,6 +55,7 @@ def answer_of(raw: Mapping[str, Any], vendor: str) -> CompletionResponse:
         usage=usage_of(raw),
         last_text=_last_text(output),
         citations=tuple(_citations(output)),
+        search_queries=queries_of_items(output),
         media=tuple(found for item in output for found in _images(item)),
         logprobs=tuple(_logprobs(output)),
         provider_state=ProviderState(vendor, "responses", tuple(output), (text, tuple(calls))) if output else None,
@@ -144,10 +146,11 @@ def _texts(output: Iterable[Mapping[str, Any]]) -> tuple[list[str], list[str]]:
 
 
 def _citations(output: Iterable[Mapping[str, Any]]) -> Iterable[Citation]:
+    found = passages(output)
     place = 0  # where in the whole text a part begins
     for item in output:
         for part in item.get("content") or () if item.get("type") == "message" else ():
-            yield from of_annotations(part.get("annotations") or (), place)
+            yield from of_annotations(part.get("annotations") or (), place, found)
             place += len(part.get("text") or "")
 
 
@@ -189,6 +192,8 @@ def _call(item: Mapping[str, Any]) -> ToolCall | None:
     id, name = item.get("call_id") or item.get("id") or "", item.get("name") or ""
     if item.get("type") == "function_call":
         return ToolCall.parse(id, name, item.get("arguments"))
+    if item.get("type") == "computer_call":
+        return call_of(item)
     if item.get("type") == "custom_tool_call":
         return ToolCall(id, name, {"input": item.get("input") or ""}, item.get("input"))
     return None

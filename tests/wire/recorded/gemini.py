@@ -11,6 +11,7 @@ from typing import Any
 
 from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.content import AudioContent, ContentBlock, DocumentContent, ImageContent, TextContent
+from lazybridge.core.native_tools import AnyNativeTool
 from lazybridge.core.types import Message, NativeTool, OutputSchema, ProviderState, ToolCall, ToolDefinition
 from lazybridge.core.wire.gemini import NATIVE_TOOLS, GeminiWire
 from tests.wire.recorded.reading import JSON, CannotSay, Parsed, arguments, built, media, settings
@@ -173,9 +174,12 @@ def _function(raw: JSON) -> ToolDefinition:
     return ToolDefinition(raw["name"], raw.get("description") or "", parameters)
 
 
-def _native(tool: JSON) -> Iterator[NativeTool]:
+def _native(tool: JSON) -> Iterator[AnyNativeTool]:
     for name, value in tool.items():
-        if name != "functionDeclarations" and value is not None:
+        if name == "fileSearch" and not value.keys() - {"fileSearchStoreNames", "topK"}:
+            more = {"max_results": value["topK"]} if "topK" in value else {}
+            yield NativeTool.FILE_SEARCH(vector_store_ids=value["fileSearchStoreNames"], **more)
+        elif name != "functionDeclarations" and value is not None:
             found = next((word for word, ours in NATIVE_TOOLS.items() if ours == {name: value}), None)
             if found is None:
                 raise CannotSay(f"a tool of type {name}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.content import ContentBlock, DocumentContent, ImageContent, TextContent
-from lazybridge.core.types import Message, OutputSchema, ProviderState, ToolCall, ToolDefinition
+from lazybridge.core.types import Message, NativeTool, OutputSchema, ProviderState, ToolCall, ToolDefinition
 from lazybridge.core.wire.messages import MessagesWire
 from tests.wire.recorded.reading import (
     JSON,
@@ -42,9 +42,13 @@ def read(body: JSON) -> Parsed:
     if format and body["output_config"].keys() == {"format"}:
         body.pop("output_config")
         fields["output_schema"] = OutputSchema(format["schema"])
-    tools = tuple(_tool(tool) for tool in body.pop("tools", None) or ())
+    raw_tools = body.pop("tools", None) or ()
+    tools = tuple(_tool(tool) for tool in raw_tools if not _kind(tool))
+    native = [_native(kind, tool) for tool in raw_tools if (kind := _kind(tool))]
+    facts["native_tools"] = {kind.value: rule for (kind, rule, _) in native}
+    fields["native_tools"] = tuple(kind(**options) if options else kind for kind, _, options in native)
     choice = body.pop("tool_choice", None)
-    if choice and tools:
+    if choice and raw_tools:
         fields["tool_choice"] = {"any": "required", "tool": choice.get("name")}.get(choice["type"], choice["type"])
         if choice.get("disable_parallel_tool_use"):
             fields["parallel_tool_calls"] = False
@@ -126,6 +130,25 @@ def _tool(tool: JSON) -> ToolDefinition:
     return definition(tool, "input_schema")
 
 
+_NATIVE = {"web_search": NativeTool.WEB_SEARCH, "web_fetch": NativeTool.URL_CONTEXT, "code_execution": NativeTool.CODE_EXECUTION}  # fmt: skip
+_OPTIONS = ("max_uses", "allowed_domains", "blocked_domains", "user_location")
+
+
+def _kind(tool: JSON) -> NativeTool | None:
+    return _NATIVE.get(tool.get("type", "").rpartition("_")[0])
+
+
+def _native(kind: NativeTool, tool: JSON) -> tuple[NativeTool, JSON, JSON]:
+    """Which tool it is, what of it a model's row would say (its version, who may call it), and what its user asked."""
+    if tool.get("cache_control"):
+        raise CannotSay("a cached native tool")
+    said = {name: value for name, value in tool.items() if value is not None}
+    options = {name: said.pop(name) for name in _OPTIONS if name in said}
+    if "user_location" in options:
+        options["user_location"] = {name: value for name, value in options["user_location"].items() if name != "type"}
+    return kind, said, options
+
+
 def canonical(body: JSON) -> JSON:
     if not body.get("stream"):
         body.pop("stream", None)
@@ -133,6 +156,10 @@ def canonical(body: JSON) -> JSON:
         body["system"] = text_of(body.get("system"))
     for tool in body.get("tools") or ():
         bare_tool(tool, "input_schema")
+        for name in [name for name, value in tool.items() if value is None]:
+            del tool[name]
+    if any(_kind(tool) for tool in body.get("tools") or ()):
+        body["tools"].sort(key=lambda tool: (bool(_kind(tool)), tool["name"]))
     if not body.get("tools"):
         body.pop("tool_choice", None)
     merged: list[JSON] = []

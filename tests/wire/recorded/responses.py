@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.content import ContentBlock, DocumentContent, ImageContent, TextContent
+from lazybridge.core.native_tools import OPTIONS, NativeTool
 from lazybridge.core.types import Message, ProviderState, ToolCall, ToolDefinition
 from lazybridge.core.wire.responses import ResponsesWire
 from tests.wire.recorded.reading import (
@@ -42,11 +43,17 @@ def read(body: JSON) -> Parsed:
     if format.get("type") == "json_schema" and body["text"].keys() == {"format"}:
         body.pop("text")
         fields["output_schema"] = output_schema(format)
-    tools = tuple(_tool(tool) for tool in body.pop("tools", None) or ())
-    fields |= choice(body, tools, lambda choice: choice["name"])
-    if not tools:
+    raw_tools = body.pop("tools", None) or ()
+    native = [_native(tool) for tool in raw_tools if tool["type"] in _NATIVE]
+    tools = tuple(_tool(tool) for tool in raw_tools if tool["type"] not in _NATIVE)
+    facts = {kind.value: rule for kind, rule, _ in native if rule}
+    fields["native_tools"] = tuple(kind(**options) if options else kind for kind, _, options in native)
+    fields |= choice(body, tuple(raw_tools), lambda choice: choice["name"])
+    if not raw_tools:
         fields.pop("parallel_tool_calls", None)
-    return Parsed(built(messages, body, tools=tools, **fields), ResponsesWire(), ModelProfile(model), stream)
+    return Parsed(
+        built(messages, body, tools=tools, **fields), ResponsesWire(), ModelProfile(model, native_tools=facts), stream
+    )
 
 
 def _messages(items: list[JSON]) -> Iterator[Message]:
@@ -105,6 +112,31 @@ def _tool(tool: JSON) -> ToolDefinition:
     return definition(tool, "parameters")
 
 
+# What we ask for beside a tool, and a record mostly does not.
+_OURS = frozenset({"code_interpreter_call.outputs", "file_search_call.results"})
+_NATIVE = {
+    "web_search": NativeTool.WEB_SEARCH,
+    "web_search_preview": NativeTool.WEB_SEARCH,
+    "code_interpreter": NativeTool.CODE_EXECUTION,
+    "file_search": NativeTool.FILE_SEARCH,
+    "image_generation": NativeTool.IMAGE_GENERATION,
+}
+
+
+def _native(raw: JSON) -> tuple[NativeTool, JSON, JSON]:
+    """Which tool it is, what of it our options have no word for, and what its user asked."""
+    tool, options = {name: value for name, value in raw.items() if value is not None}, JSON()
+    kind = _NATIVE[tool["type"]]
+    for theirs, ours in (("vector_store_ids", "vector_store_ids"), ("max_num_results", "max_results"), *((name, name) for name in OPTIONS[kind] if name != "max_results")):  # fmt: skip
+        if theirs in tool and ours in OPTIONS[kind] and theirs != "container":
+            options[ours] = tool.pop(theirs)
+    if "user_location" in options:
+        options["user_location"] = {name: value for name, value in options["user_location"].items() if name != "type"}
+    if isinstance(tool.get("container"), dict):
+        options |= {name: value for name, value in tool.pop("container").items() if name != "type"}
+    return kind, tool, options
+
+
 def canonical(body: JSON) -> JSON:
     if not body.get("stream"):
         body.pop("stream", None)
@@ -132,6 +164,13 @@ def canonical(body: JSON) -> JSON:
     for tool in body.get("tools") or ():
         if tool.get("type") == "function":
             bare_tool(tool, "parameters")
+        else:
+            for name in [name for name, value in tool.items() if value is None]:
+                del tool[name]
+    if any(tool.get("type") in _NATIVE for tool in body.get("tools") or ()):
+        body["tools"].sort(key=lambda tool: tool.get("type") in _NATIVE)  # ours come after functions
+    asked = {name for name in body.get("include") or () if name not in _OURS}
+    body["include"] = sorted(asked)
     if not body.get("tools"):
         body.pop("tool_choice", None)
         body.pop("parallel_tool_calls", None)

@@ -16,6 +16,7 @@ from typing import Any
 
 from lazybridge.core.closing import Closing
 from lazybridge.core.errors import ConfigurationError
+from lazybridge.core.providers.adjusting import offered
 from lazybridge.core.providers.costing import receipt_for
 from lazybridge.core.providers.local import weights
 from lazybridge.core.providers.local.answer import Answer
@@ -115,13 +116,12 @@ class LocalProvider(Closing, LocalEndpoints):
 
     def _answer(self, request: CompletionRequest) -> Answer:
         path = self._path_of(self._resolve_model(request))
-        found = weights.find(path)
-        file_name = found.name if found is not None else weights.FILE_NAME
-        supported = tuple(self._check_native_tools(request.native_tools))
-        if supported != request.native_tools:
-            request = replace(request, native_tools=supported)
+        file_name = found.name if (found := weights.find(path)) is not None else weights.FILE_NAME
+        request, without = offered(self, request)
         planned = plan(request, builtin=file_name == weights.FILE_NAME)
-        return Answer(planned, Path(file_name).stem, self._kind, lambda: self._engine(path), self._priced)
+        answer = Answer(planned, Path(file_name).stem, self._kind, lambda: self._engine(path), self._priced)
+        answer.adjustments = (*without, *answer.adjustments)
+        return answer
 
     @classmethod
     def resolve_tier(cls, model: str) -> str:
