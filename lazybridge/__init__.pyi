@@ -7,6 +7,7 @@ from lazybridge.batch_jobs import abatch as abatch
 from lazybridge.batch_jobs import batch as batch
 from lazybridge.budget import Budget as Budget
 from lazybridge.cached import CachedModel as CachedModel
+from lazybridge.chat import Chat as Chat
 from lazybridge.core.catalogue.live import update_prices as update_prices
 from lazybridge.core.catalogue.registered import register_model_alias as register_model_alias
 from lazybridge.core.catalogue.registered import register_price as register_price
@@ -35,6 +36,8 @@ from lazybridge.core.errors import ToolLoopError as ToolLoopError
 from lazybridge.core.errors import UnknownModelError as UnknownModelError
 from lazybridge.core.errors import UnsupportedFeatureError as UnsupportedFeatureError
 from lazybridge.core.errors import UnsupportedNativeToolError as UnsupportedNativeToolError
+from lazybridge.core.messages_json import messages_from_json as messages_from_json
+from lazybridge.core.messages_json import messages_to_json as messages_to_json
 from lazybridge.core.pricing import price as price
 from lazybridge.core.providers.local.options import LocalOptions as LocalOptions
 from lazybridge.core.receipt import Line as Line
@@ -91,6 +94,7 @@ from lazybridge.media import atranscribe as atranscribe
 from lazybridge.media import generate_image as generate_image
 from lazybridge.media import speak as speak
 from lazybridge.media import transcribe as transcribe
+from lazybridge.memory import Memory as Memory
 from lazybridge.model_stream import ModelStream as ModelStream
 from lazybridge.models import Model as Model
 from lazybridge.music import agenerate_music as agenerate_music

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
 from contextlib import aclosing, closing
 from functools import partial
-from typing import Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from lazybridge.call import Call
 from lazybridge.core.closing import Closing
@@ -18,6 +18,10 @@ from lazybridge.engine import LLMEngine
 from lazybridge.envelope import Envelope
 from lazybridge.estimate import Estimate, estimate, payload
 from lazybridge.settings import Options, Settings, Task
+
+if TYPE_CHECKING:
+    from lazybridge.chat import Chat, Start
+    from lazybridge.memory import Memory
 
 
 class Agent(Closing):
@@ -60,6 +64,13 @@ class Agent(Closing):
     def stream(self, task: Task, *, attachments: Iterable[Any] = (), **settings: Unpack[Settings]) -> AgentStream:
         """The answer in pieces: `for chunk in agent.stream(...)` or `async for chunk in agent.stream(...)`."""
         return AgentStream(partial(self.engine.call, self.engine.request(task, attachments, **settings)))
+
+    def chat(self, messages: Start = (), *, memory: Memory | None = None) -> Chat:
+        """A conversation that remembers: `chat = agent.chat()`, `chat("hi")`. It begins with `messages`, or with those of
+        a file that `chat.save(path)` wrote; `memory` says how much of them is kept."""
+        from lazybridge.chat import Chat  # what most programs never need
+
+        return Chat(self, messages, memory=memory)
 
     def estimate(
         self,

@@ -17,6 +17,7 @@ from lazybridge.envelope import Envelope, EnvelopeMetadata, total_receipt, total
 from lazybridge.loop import turns
 from lazybridge.run import Policy, Run
 from lazybridge.tools import Toolbox
+from lazybridge.transcript import Transcript
 
 
 class Call:
@@ -32,7 +33,8 @@ class Call:
         output: Any,
     ) -> None:
         self._run = Run(provider, policy, timeout=request.timeout)
-        self._turns = turns(request, runnable=tools.runnable, max_turns=policy.max_turns)
+        self._transcript = Transcript(request.messages)
+        self._turns = self._transcript.of(turns(request, runnable=tools.runnable, max_turns=policy.max_turns))
         self._tools = tools
         self._output = output
         self._notes = notes
@@ -119,7 +121,7 @@ class Call:
 
     def envelope(self) -> Envelope[Any]:
         """What came of it."""
-        return Envelope(self._metadata(), self._response, self._error, self._payload)
+        return Envelope(self._metadata(), self._response, self._error, self._payload, self._transcript.messages)
 
     def _metadata(self) -> EnvelopeMetadata:
         response, attempts = self._response, self._run.attempts

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from lazybridge.core.content import Media
 from lazybridge.core.errors import LazyBridgeError
 from lazybridge.core.receipt import FREE, Receipt
-from lazybridge.core.types import Adjustment, CompletionResponse, StopReason, ToolCall, UsageStats
+from lazybridge.core.types import Adjustment, CompletionResponse, Message, StopReason, ToolCall, UsageStats
 
 T = TypeVar("T")
 
@@ -74,12 +74,14 @@ class ErrorInfo:
 @dataclass(repr=False)
 class Envelope(Generic[T]):
     """The result of a call, also of one that failed: then `ok` is False, `error` is the error, and `text()` and
-    `payload` raise it."""
+    `payload` raise it. `messages` is the conversation as it stands then: all that was asked, called, returned and
+    answered; of a call that failed, all before what failed."""
 
     metadata: EnvelopeMetadata
     response: CompletionResponse | None = None
     error: LazyBridgeError | None = None
     _payload: Any = None
+    messages: tuple[Message, ...] = ()
 
     @property
     def ok(self) -> bool:

@@ -26,10 +26,9 @@ _COUNTED = frozenset({"model", "input", "instructions", "tools", "tool_choice", 
 _DIARIZED = (("chunking_strategy", "auto"), ("response_format", "diarized_json"))
 
 
+CHAT = ChatWire(ids_up_to_40=True)
 # openai 3.54.0 `types/batch_create_params.py`: the conversations that a batch may hold, read 2026-11-22.
-_BATCHES = OpenAIBatches(
-    vendor="openai", wires=(("/v1/responses", ResponsesWire()), ("/v1/chat/completions", ChatWire()))
-)
+_BATCHES = OpenAIBatches(vendor="openai", wires=(("/v1/responses", ResponsesWire()), ("/v1/chat/completions", CHAT)))
 
 
 class OpenAIProvider(OverOpenAI):
@@ -72,7 +71,7 @@ class OpenAIProvider(OverOpenAI):
     }
 
     def _wire(self, request: CompletionRequest) -> Wire:
-        return ChatWire() if self.api == "chat" else ResponsesWire()
+        return CHAT if self.api == "chat" else ResponsesWire()
 
     def _make_client(self, asynchronous: bool) -> Any:
         import openai

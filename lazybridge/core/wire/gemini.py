@@ -21,6 +21,7 @@ from lazybridge.core.types import (
 )
 from lazybridge.core.wire import Adjuster, SDKCall, content_of, plain, state_for
 from lazybridge.core.wire.gemini_answers import GeminiAccumulator, answer_of
+from lazybridge.core.wire.history import from_a_user, repaired
 
 # The fields of google-genai 3.4.0 `types.Tool`, read 2026-11-22. `fileSearch` wants the names of stores and `computerUse`
 # an environment: `extra_body` has room for them.
@@ -211,7 +212,7 @@ class _Contents:
 
     def of(self, messages: Iterable[Message]) -> list[dict[str, Any]]:
         """The `contents` of a body."""
-        for message in messages:
+        for message in from_a_user(repaired(tuple(messages), self.adjust), self.adjust):
             if message.role is TOOL:
                 self.results.append(self._result(message))
                 continue
@@ -225,7 +226,10 @@ class _Contents:
         return self.contents
 
     def _add(self, role: str, parts: list[dict[str, Any]]) -> None:
-        if parts:
+        before = self.contents[-1] if self.contents else {}
+        if parts and before.get("role") == role and not any("functionResponse" in part for part in before["parts"]):
+            before["parts"] += parts
+        elif parts:
             self.contents.append({"role": role, "parts": parts})
 
     def _flush(self) -> None:

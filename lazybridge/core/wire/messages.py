@@ -29,7 +29,9 @@ from lazybridge.core.types import (
     ToolDefinition,
 )
 from lazybridge.core.wire import Adjuster, SDKCall, content_of, plain, state_for
+from lazybridge.core.wire.history import from_a_user, repaired
 from lazybridge.core.wire.messages_answers import MessagesAccumulator, answer_of
+from lazybridge.core.wire.tool_ids import WORDS, fitting_ids
 
 # The type strings of anthropic 2.12.0 `types/tool_union_param.py`, read 2026-11-22.
 NATIVE_TOOLS: dict[NativeTool, dict[str, Any]] = {
@@ -85,37 +87,34 @@ class MessagesWire:
     def _messages(self, request: CompletionRequest, adjust: Adjuster) -> list[dict[str, Any]]:
         """Turns alternate; tool results are blocks of a user's turn, and all results of one turn stand in one message."""
         messages: list[dict[str, Any]] = []
-        for message in request.messages:
+        turns = from_a_user(repaired(request.messages, adjust), adjust)
+        ids = fitting_ids(turns, WORDS)
+        for message in turns:
             if message.role is SYSTEM:
                 continue
             if message.role is ASSISTANT:
-                said = self._assistant(message, adjust)
-                if said:  # an empty turn is refused, and the model does answer with one at times
-                    messages.append({"role": "assistant", "content": said})
-                continue
-            content = [_result(message, adjust)] if message.role is TOOL else content_of(message, _part, adjust)
-            if (
-                messages
-                and messages[-1]["role"] == "user"
-                and isinstance(content, list)
-                and isinstance(messages[-1]["content"], list)
-            ):
-                messages[-1]["content"] += content
+                # An empty turn is refused, and the model does answer with one at times.
+                _add(messages, "assistant", self._assistant(message, ids, adjust))
             else:
-                messages.append({"role": "user", "content": content})
+                results = message.role is TOOL
+                _add(
+                    messages, "user", [_result(message, ids, adjust)] if results else content_of(message, _part, adjust)
+                )
         return messages
 
-    def _assistant(self, message: Message, adjust: Adjuster) -> str | list[dict[str, Any]]:
+    def _assistant(self, message: Message, ids: Mapping[str, str], adjust: Adjuster) -> str | list[dict[str, Any]]:
         replayed = state_for(message, self.vendor, "messages")
         if replayed is not None:
             # The API refuses empty text blocks, its own among them: https://github.com/anthropics/anthropic-sdk-python/issues/461
-            return [block for block in replayed if not (block.get("type") == "text" and not block.get("text"))]
+            said = [block for block in replayed if block.get("type") != "text" or block.get("text")]
+            return said if any(block.get("type") != "text" or block["text"].strip() for block in said) else ""
         adjust.text_alone(message)
+        text = message.text if message.text.strip() else ""
         if not message.tool_calls:
-            return message.text
-        blocks: list[dict[str, Any]] = [{"type": "text", "text": message.text}] if message.text else []
+            return text
+        blocks: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
         return blocks + [
-            {"type": "tool_use", "id": call.id, "name": call.name, "input": plain(call.arguments)}
+            {"type": "tool_use", "id": ids[call.id], "name": call.name, "input": plain(call.arguments)}
             for call in message.tool_calls
         ]
 
@@ -128,6 +127,17 @@ class MessagesWire:
     def accumulator(self) -> MessagesAccumulator:
         """A fresh fold of `message_*` and `content_block_*` events."""
         return MessagesAccumulator(self.vendor)
+
+
+def _add(messages: list[dict[str, Any]], role: str, content: str | list[dict[str, Any]]) -> None:
+    """Add a turn, or what it says to the turn before where both are the same side's."""
+    if not messages or messages[-1]["role"] != role:
+        if content:
+            messages.append({"role": role, "content": content})
+        return
+    before = messages[-1]["content"]
+    blocks = [[{"type": "text", "text": said}] if isinstance(said, str) else said for said in (before, content) if said]
+    messages[-1]["content"] = [block for said in blocks for block in said]
 
 
 def _system(request: CompletionRequest) -> str | list[dict[str, Any]] | None:
@@ -232,18 +242,21 @@ def _cache_control(cache: CacheHint) -> dict[str, Any]:
     return {"type": "ephemeral", **({"ttl": cache} if isinstance(cache, str) else {})}
 
 
-def _result(message: Message, adjust: Adjuster) -> dict[str, Any]:
+def _result(message: Message, ids: Mapping[str, str], adjust: Adjuster) -> dict[str, Any]:
     content = content_of(message, _part, adjust)
+    if isinstance(content, str) and not content.strip():
+        content = ""
     if message.is_error and not content:
         content = "the tool failed without a message"  # an error without content is refused
-    result: dict[str, Any] = {"type": "tool_result", "tool_use_id": message.tool_call_id or "", "content": content}
+    id = ids.get(message.tool_call_id or "", "")
+    result: dict[str, Any] = {"type": "tool_result", "tool_use_id": id, "content": content}
     return {**result, "is_error": True} if message.is_error else result
 
 
 def _part(block: ContentBlock, adjust: Adjuster) -> dict[str, Any] | None:
     part: dict[str, Any]
     if isinstance(block, TextContent):
-        if not block.text:
+        if not block.text.strip():
             return None  # refused by the API
         part = {"type": "text", "text": block.text}
     elif isinstance(block, ImageContent):

@@ -20,7 +20,9 @@ from lazybridge.core.types import (
 )
 from lazybridge.core.wire import Adjuster, SDKCall, content_of, plain, state_for
 from lazybridge.core.wire.chat import raw_arguments, tool_choice
+from lazybridge.core.wire.history import repaired
 from lazybridge.core.wire.responses_answers import ResponsesAccumulator, answer_of
+from lazybridge.core.wire.tool_ids import UP_TO_64, fitting_ids
 
 NATIVE_TOOLS: dict[NativeTool, dict[str, Any]] = {
     NativeTool.WEB_SEARCH: {"type": "web_search"},
@@ -80,14 +82,17 @@ class ResponsesWire:
 
     def _input(self, request: CompletionRequest, adjust: Adjuster) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = []
-        for message in request.messages:
+        elsewhere = {"previous_response_id", "conversation"} & (request.extra_body or {}).keys()  # more is kept there
+        turns = request.messages if elsewhere else repaired(request.messages, adjust)
+        ids = fitting_ids(turns, UP_TO_64)
+        for message in turns:
             if message.role is USER:
                 items.append({"role": "user", "content": content_of(message, _part, adjust)})
             elif message.role is TOOL:
                 items.append(
                     {
                         "type": "function_call_output",
-                        "call_id": message.tool_call_id or "",
+                        "call_id": ids.get(message.tool_call_id or "", ""),
                         "output": _result(message, adjust),
                     }
                 )
@@ -95,7 +100,7 @@ class ResponsesWire:
                 replayed = state_for(message, self.vendor, "responses")
                 if replayed is None:
                     adjust.text_alone(message)
-                items += replayed if replayed is not None else _assistant(message)
+                items += replayed if replayed is not None else _assistant(message, ids)
         return items
 
     def from_sdk_response(self, raw: Mapping[str, Any]) -> CompletionResponse:
@@ -156,11 +161,11 @@ def _function(tool: ToolDefinition) -> dict[str, Any]:
     return {**function, "description": tool.description} if tool.description else function
 
 
-def _assistant(message: Message) -> Iterable[dict[str, Any]]:
+def _assistant(message: Message, ids: Mapping[str, str]) -> Iterable[dict[str, Any]]:
     if message.text:
         yield {"role": "assistant", "content": message.text}
     for call in message.tool_calls:
-        yield {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": raw_arguments(call)}
+        yield {"type": "function_call", "call_id": ids[call.id], "name": call.name, "arguments": raw_arguments(call)}
 
 
 def _result(message: Message, adjust: Adjuster) -> str | list[dict[str, Any]]:
