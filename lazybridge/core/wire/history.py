@@ -37,7 +37,8 @@ class _ToolTurns:
         self.messages: list[Message] = []
         self.used: set[str] = set()
         self.open: list[tuple[str, ToolCall]] = []  # the id that a result will name, and the call as it is sent
-        self.place = 0  # where the next result goes
+        self.results: dict[str, Message] = {}  # of the calls that were open, by the id that is sent
+        self.place = 0  # where they go
 
     def add(self, message: Message) -> None:
         if message.role is TOOL:
@@ -47,36 +48,35 @@ class _ToolTurns:
             self.end()
             message = self._with_new_ids(message)
         self.messages.append(message)
-        if message.tool_calls:
+        if message.role is ASSISTANT:
             self.place = len(self.messages)
 
     def end(self) -> None:
-        """Answer what is open."""
+        """Put the results of a turn behind its calls, in their order."""
+        found = []
         for _, call in self.open:
-            self.adjust.add(
-                "messages", f"nobody answered the call {call.id!r} of {call.name}; a failed result was sent"
-            )
-            self._insert(Message.tool(_NO_RESULT, tool_call_id=call.id, name=call.name, is_error=True))
-        self.open = []
+            if call.id not in self.results:
+                self.adjust.add(
+                    "messages", f"nobody answered the call {call.id!r} of {call.name}; a failed result was sent"
+                )
+            missing = Message.tool(_NO_RESULT, tool_call_id=call.id, name=call.name, is_error=True)
+            found.append(self.results.get(call.id, missing))
+        self.messages[self.place : self.place] = found
+        self.open, self.results = [], {}
 
     def _result(self, message: Message) -> None:
-        found = next((entry for entry in self.open if entry[0] == message.tool_call_id), None)
-        if found is None:
+        asked = (call for id, call in self.open if id == message.tool_call_id and call.id not in self.results)
+        call = next(asked, None)
+        if call is None:
             what = message.name or message.tool_call_id
             self.adjust.add(
                 "messages", f"there is no open call for the result of {what}; it was sent as a user's message"
             )
             self.messages.append(Message(USER, (TextContent(f"Result of {what}:"), *message.blocks)))
             return
-        self.open.remove(found)
         if self.place != len(self.messages):
-            self.adjust.add("messages", f"the result of {found[1].name} was moved behind its call")
-        sent = found[1].id
-        self._insert(message if sent == message.tool_call_id else replace(message, tool_call_id=sent))
-
-    def _insert(self, result: Message) -> None:
-        self.messages.insert(self.place, result)
-        self.place += 1
+            self.adjust.add("messages", f"the result of {call.name} was moved behind its call")
+        self.results[call.id] = message if call.id == message.tool_call_id else replace(message, tool_call_id=call.id)
 
     def _with_new_ids(self, message: Message) -> Message:
         calls = []

@@ -73,7 +73,7 @@ class MessagesWire:
             body["system"] = system
         if request.stop:
             body["stop_sequences"] = list(request.stop)
-        body |= _thinking(request, model, max_tokens, adjust)
+        body |= _thinking(request, model, max_tokens, adjust, _calls_without_thinking(body["messages"]))
         body |= _output_config(request, adjust)
         body |= _tools(request, model, adjust)
         if request.cache:
@@ -105,9 +105,9 @@ class MessagesWire:
     def _assistant(self, message: Message, ids: Mapping[str, str], adjust: Adjuster) -> str | list[dict[str, Any]]:
         replayed = state_for(message, self.vendor, "messages")
         if replayed is not None:
-            # The API refuses empty text blocks, its own among them: https://github.com/anthropics/anthropic-sdk-python/issues/461
-            said = [block for block in replayed if block.get("type") != "text" or block.get("text")]
-            return said if any(block.get("type") != "text" or block["text"].strip() for block in said) else ""
+            # The API refuses empty text blocks, its own among them: https://github.com/anthropics/anthropic-sdk-python/issues/461,
+            # also those of whitespace: https://github.com/home-assistant/core/issues/175637
+            return [block for block in replayed if block.get("type") != "text" or (block.get("text") or "").strip()]
         adjust.text_alone(message)
         text = message.text if message.text.strip() else ""
         if not message.tool_calls:
@@ -156,7 +156,9 @@ def _system(request: CompletionRequest) -> str | list[dict[str, Any]] | None:
     ]
 
 
-def _thinking(request: CompletionRequest, model: ModelProfile, max_tokens: int, adjust: Adjuster) -> dict[str, Any]:
+def _thinking(
+    request: CompletionRequest, model: ModelProfile, max_tokens: int, adjust: Adjuster, unthought: bool
+) -> dict[str, Any]:
     wanted = request.thinking
     if wanted is None and request.effort != "none":
         return {}
@@ -171,6 +173,11 @@ def _thinking(request: CompletionRequest, model: ModelProfile, max_tokens: int, 
                 "thinking", f"{model.id} decides itself how long it thinks; the budget was left out, set effort instead"
             )
         return {"thinking": {"type": "adaptive", "display": "summarized"}}
+    if unthought:
+        adjust.add(
+            "thinking", "the calls that are answered here were made without it; it is off until the next question"
+        )
+        return {}
     budget = _USUAL_BUDGET if wanted is True else wanted
     fitting = max(_LEAST_BUDGET, min(budget, max_tokens - 1))
     if fitting >= max_tokens:
@@ -181,6 +188,14 @@ def _thinking(request: CompletionRequest, model: ModelProfile, max_tokens: int, 
     if wanted is not True and fitting != budget:
         adjust.add("thinking", f"the budget must be at least {_LEAST_BUDGET} and below max_tokens; sent {fitting}")
     return {"thinking": {"type": "enabled", "budget_tokens": fitting}}
+
+
+def _calls_without_thinking(messages: list[dict[str, Any]]) -> bool:
+    """Whether the last answer has calls and no thinking before them, which the API refuses while it is to think:
+    https://github.com/pydantic/pydantic-ai/issues/2075, read 2026-11-22."""
+    said = next((message["content"] for message in reversed(messages) if message["role"] == "assistant"), "")
+    kinds = [block.get("type") for block in said] if isinstance(said, list) else []
+    return "tool_use" in kinds and kinds[0] not in ("thinking", "redacted_thinking")
 
 
 def _output_config(request: CompletionRequest, adjust: Adjuster) -> dict[str, Any]:
