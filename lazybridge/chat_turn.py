@@ -48,6 +48,10 @@ class Conversation:
         finally:
             self._lock.release()
 
+    def pay(self, receipt: Receipt) -> None:
+        """Count what a call cost."""
+        self.receipt = receipt if self.receipt is FREE else self.receipt + receipt
+
     def too_many(self, asked: tuple[Message, ...]) -> list[Turn]:
         """The turns to sum up before this is asked; without a summary they are forgotten here."""
         if self.memory.turns is None and self.memory.tokens is None:
@@ -137,7 +141,7 @@ class ChatTurn:
     def _take(self, envelope: Envelope[Any]) -> Envelope[Any]:
         """Take an answer into the conversation; what it cost counts in any case."""
         conversation, self._envelope = self._conversation, envelope
-        conversation.receipt = conversation.receipt + envelope.metadata.receipt
+        conversation.pay(envelope.metadata.receipt)
         if envelope.ok and envelope.response is not None:
             conversation.history.add(envelope.messages[self._before :])
         notes, conversation.notes = (*conversation.notes, *self._notes), ()
@@ -151,7 +155,7 @@ class ChatTurn:
     def _sum_up(self, turns: list[Turn], envelope: Envelope[Any]) -> None:
         """Put a summary in the place of turns."""
         conversation = self._conversation
-        conversation.receipt = conversation.receipt + envelope.metadata.receipt
+        conversation.pay(envelope.metadata.receipt)
         if envelope.error is not None:
             why = f"the summary failed ({envelope.error}); the conversation was sent whole"
             self._notes = (Adjustment("memory", why),)

@@ -249,7 +249,7 @@ def _mistral(message: Body, before: str | None, last: bool) -> None:
         "user": {"assistant", "system", "user"},
         "assistant": {"assistant", "user", "tool"},
         "tool": {"assistant", "tool"},
-        None: {"system", "user"},
+        None: {"system", "user", "assistant"},
     }
     check(role in after[before], f"Unexpected role {role!r} after role {before!r}")
     if role == "assistant":

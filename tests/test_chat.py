@@ -92,7 +92,6 @@ def test_a_chat_remembers_its_turns_and_sums_up_what_they_cost(
     assert second.messages == chat.messages
     assert TEXT in str(vendor.bodies()[1])
     assert "and then?" not in str(vendor.bodies()[0])
-    assert first.cost_usd if hasattr(first, "cost_usd") else first.metadata.cost_usd
     assert chat.receipt == first.metadata.receipt + second.metadata.receipt
     assert chat.cost_usd == chat.receipt.cost_usd
 
@@ -270,21 +269,24 @@ def test_threads_do_not_mix_their_questions(vendor: FakeVendor) -> None:
 
 
 def test_the_last_turns_are_kept_with_their_tools(vendor: FakeVendor) -> None:
-    vendor.tool_call = {"name": "get_weather", "arguments": {"city": "Rome"}}
+    start = [Message.system("Be brief.")]
+    for number in range(4):
+        call = ToolCall(f"call_{number}", "get_weather", {"city": "Rome"})
+        start += [
+            Message.user(f"Question {number}"),
+            Message.assistant(tool_calls=[call]),
+            Message.tool("rain", tool_call_id=call.id),
+            Message.assistant("It rains."),
+        ]
     with KINDS["chat"].agent(vendor.url, tools=[get_weather]) as agent:
-        chat = agent.chat([Message.system("Be brief.")], memory=Memory(turns=2))
-        for number in range(5):
-            assert chat(f"Question {number}").ok
+        chat = agent.chat(start, memory=Memory(turns=2))
+        assert chat("Question 4").ok
     kept = ["user", "assistant", "tool", "assistant"]
-    assert roles(chat.messages)[:5] == ["system", *kept]
-    assert [text for text in texts(chat.messages) if text.startswith("Question")] == [
-        "Question 2",
-        "Question 3",
-        "Question 4",
-    ]
+    assert roles(chat.messages) == ["system", *kept, *kept, "user", "assistant"]
     sent = vendor.bodies()[-1]["messages"]
     assert sent[0] == {"role": "system", "content": "Be brief."}
     assert sent[1] == {"role": "user", "content": "Question 2"}
+    assert [message["role"] for message in sent] == ["system", *kept, *kept, "user"]
 
 
 def test_what_does_not_fit_into_the_tokens_is_forgotten(agent: Callable[..., Agent], vendor: FakeVendor) -> None:
@@ -344,7 +346,7 @@ def test_a_summary_without_a_limit_is_refused(vendor: FakeVendor) -> None:
 def test_files_that_a_vendor_keeps_do_not_move(vendor: FakeVendor) -> None:
     with KINDS["messages"].agent(vendor.url) as claude, KINDS["chat"].agent(vendor.url) as gpt:
         chat = claude.chat()
-        chat(["Look", DocumentContent(file_id="file_011", media_type="application/pdf")])  # type: ignore[list-item]
+        chat(Message.user(["Look", DocumentContent(file_id="file_011", media_type="application/pdf")]))
         chat.move_to(gpt)
         moved = chat("And?")
         assert "the file file_011 is kept by anthropic" in str(moved.metadata.adjustments[0])
@@ -446,3 +448,44 @@ def test_a_state_that_was_edited_is_not_replayed(vendor: FakeVendor) -> None:
     with KINDS["messages"].agent(vendor.url) as agent:
         agent([Message.user("hi"), edited, Message.user("go on")])
     assert "secret" not in messages_to_json([]) + str(vendor.bodies())
+
+
+# --- real models ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by", [by_call, by_stream, by_astream], ids=["call", "stream", "astream"])
+def test_the_local_model_is_told_what_was_said(model_file: Path, by: Ask) -> None:
+    """The prompt's tokens are counted by llama.cpp itself: the second question has the first turn before it."""
+    with Agent("local", temperature=0, seed=1, max_tokens=12) as agent:
+        chat = agent.chat()
+        first, second = by(chat, "My name is Ann."), by(chat, "What is my name?")
+    assert first.ok
+    assert second.ok
+    assert roles(chat.messages) == ["user", "assistant", "user", "assistant"]
+    one, two = first.metadata.input_tokens, second.metadata.input_tokens
+    assert one is not None
+    assert two is not None
+    assert two > one + (first.metadata.output_tokens or 0)
+    assert chat.cost_usd == 0.0
+
+
+@pytest.mark.parametrize("wire", ["chat", "responses", "messages"])
+def test_llama_cpps_server_takes_a_conversation_from_the_local_model(
+    model_file: Path, llama_server: Any, wire: str
+) -> None:
+    provider = {"messages": "anthropic"}.get(wire, "llamacpp")
+    url = llama_server.url if wire == "messages" else f"{llama_server.url}/v1"
+    more = {} if wire == "messages" else {"api": wire}
+    with (
+        Agent("local", temperature=0, seed=1, max_tokens=12) as here,
+        Agent("smollm", provider=provider, api_key=llama_server.key, base_url=url, max_tokens=8, **more) as there,
+    ):
+        chat = here.chat()
+        assert chat("My name is Ann.").ok
+        chat.move_to(there)
+        moved = chat("What is my name?")
+        assert moved.ok, moved.error
+        assert (moved.metadata.input_tokens or 0) > 20
+        chat.move_to(here)
+        assert chat("Again?").ok
+        assert len(chat.messages) == 6

@@ -115,7 +115,7 @@ def histories(draw: Any) -> list[Message]:
 
 @given(history=histories(), path=st.lists(st.tuples(names, st.booleans()), min_size=1, max_size=3), beside=odd_texts)
 @settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 def test_no_conversation_is_refused_by_any_vendor(
     history: list[Message],
