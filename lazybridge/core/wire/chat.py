@@ -27,7 +27,7 @@ from lazybridge.core.wire.chat_answers import ChatAccumulator, answer_of
 from lazybridge.core.wire.chat_parts import Words, part
 from lazybridge.core.wire.chat_thinking import Asked, by_effort, by_object, by_switch, forced, thinks
 from lazybridge.core.wire.chat_turns import replay, spoken
-from lazybridge.core.wire.history import alternating, bridged, from_a_user, repaired
+from lazybridge.core.wire.history import alternating, bridged, from_a_user, is_empty, repaired
 from lazybridge.core.wire.tool_ids import UP_TO_40, fitting_ids, short_ids
 
 
@@ -203,12 +203,16 @@ class ChatWire:
                 messages.append({"role": "user", "content": content_of(message, self._part, adjust)})
         if self.prefixes and messages and messages[-1]["role"] == "assistant" and "tool_calls" not in messages[-1]:
             messages[-1]["prefix"] = True
-        return [*messages, self._media_of_results(media, adjust)] if media else messages
+        if media:
+            messages.append(self._media_of_results(media, adjust))
+        return bridged(messages, adjust) if self.order == "bridged" else messages
 
     def _in_order(self, messages: Sequence[Message], adjust: Adjuster) -> Sequence[Message]:
         if self.order == "alternating":
             return from_a_user(alternating(messages, self.vendor, adjust), adjust)
-        return bridged(messages, self.vendor, adjust) if self.order == "bridged" else messages
+        if self.order == "bridged":
+            return [message for message in messages if not is_empty(message, self.vendor)]
+        return messages
 
     def from_sdk_response(self, raw: Mapping[str, Any]) -> CompletionResponse:
         """What a `chat.completion` says."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from lazybridge.core.content import TextContent
 from lazybridge.core.types import ASSISTANT, SYSTEM, TOOL, USER, Message, ToolCall
@@ -126,16 +127,14 @@ def alternating(messages: Iterable[Message], vendor: str, adjust: Adjuster) -> l
     return found
 
 
-def bridged(messages: Iterable[Message], vendor: str, adjust: Adjuster) -> list[Message]:
-    """The conversation with a word of the assistant's between a tool's result and what a user says next."""
-    found: list[Message] = []
-    for message in messages:
-        if is_empty(message, vendor):
-            continue
-        if message.role is USER and found and found[-1].role is TOOL:
+def bridged(bodies: Iterable[dict[str, Any]], adjust: Adjuster) -> list[dict[str, Any]]:
+    """The messages of a body with a word of the assistant's between a tool's result and what a user says next."""
+    found: list[dict[str, Any]] = []
+    for body in bodies:
+        if body["role"] == "user" and found and found[-1]["role"] == "tool":
             adjust.add("messages", "this API wants an answer between a result and a user's turn; 'OK.' was put there")
-            found.append(Message(ASSISTANT, "OK."))
-        found.append(message)
+            found.append({"role": "assistant", "content": "OK."})
+        found.append(body)
     return found
 
 
