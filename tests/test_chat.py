@@ -480,7 +480,9 @@ def test_llama_cpps_server_takes_a_conversation_from_the_local_model(
         Agent("local", temperature=0, seed=1, max_tokens=12) as here,
         Agent("smollm", provider=provider, api_key=llama_server.key, base_url=url, max_tokens=8, **more) as there,
     ):
-        chat = here.chat()
+        call = ToolCall("call_1", "get_weather", {"city": "Rome"})
+        turn = [Message.assistant("I look.", tool_calls=[call]), Message.tool("rain", tool_call_id=call.id)]
+        chat = here.chat([Message.user("Weather?"), *turn, Message.assistant("It rains.")])
         assert chat("My name is Ann.").ok
         chat.move_to(there)
         moved = chat("What is my name?")
@@ -488,4 +490,4 @@ def test_llama_cpps_server_takes_a_conversation_from_the_local_model(
         assert (moved.metadata.input_tokens or 0) > 20
         chat.move_to(here)
         assert chat("Again?").ok
-        assert len(chat.messages) == 6
+        assert len(chat.messages) == 10

@@ -191,4 +191,5 @@ class LlamaCppProvider(OpenAICompatibleProvider):
 
     name, key_variable, url_variable = "llamacpp", "LLAMACPP_API_KEY", "LLAMACPP_BASE_URL"
     url, _free = "http://127.0.0.1:8080/v1", True
+    responses = ResponsesWire(whole_messages=True)  # "Cannot determine type of 'item'": xllamacpp 2026.10.11549
     dialect = ChatWire(max_tokens_field="max_tokens", reasoning_effort=False, left_out=_OPENAIS)

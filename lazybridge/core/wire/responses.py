@@ -42,11 +42,13 @@ class ResponsesWire:
     """The Responses API, stateless: nothing is stored at the vendor, reasoning travels encrypted with the conversation.
 
     `stateless` says so for models that the catalogue does not know as well, where a vendor takes it from every model.
+    `whole_messages`: an assistant's turn is written as the API itself writes one; the short form is not known there.
     """
 
     vendor: str = "openai"
     path: str = "/responses"
     stateless: bool = False
+    whole_messages: bool = False
 
     def to_sdk_kwargs(self, request: CompletionRequest, model: ModelProfile, stream: bool) -> SDKCall:
         """The body of POST /responses."""
@@ -100,8 +102,22 @@ class ResponsesWire:
                 replayed = state_for(message, self.vendor, "responses")
                 if replayed is None:
                     adjust.text_alone(message)
-                items += replayed if replayed is not None else _assistant(message, ids)
+                items += replayed if replayed is not None else self._assistant(message, ids)
         return items
+
+    def _assistant(self, message: Message, ids: Mapping[str, str]) -> Iterable[dict[str, Any]]:
+        if message.text and self.whole_messages:
+            content = [{"type": "output_text", "text": message.text, "annotations": []}]
+            yield {"type": "message", "role": "assistant", "status": "completed", "content": content}
+        elif message.text:
+            yield {"role": "assistant", "content": message.text}
+        for call in message.tool_calls:
+            yield {
+                "type": "function_call",
+                "call_id": ids[call.id],
+                "name": call.name,
+                "arguments": raw_arguments(call),
+            }
 
     def from_sdk_response(self, raw: Mapping[str, Any]) -> CompletionResponse:
         """What a `response` object says."""
@@ -159,13 +175,6 @@ def _function(tool: ToolDefinition) -> dict[str, Any]:
         "strict": bool(tool.strict),
     }
     return {**function, "description": tool.description} if tool.description else function
-
-
-def _assistant(message: Message, ids: Mapping[str, str]) -> Iterable[dict[str, Any]]:
-    if message.text:
-        yield {"role": "assistant", "content": message.text}
-    for call in message.tool_calls:
-        yield {"type": "function_call", "call_id": ids[call.id], "name": call.name, "arguments": raw_arguments(call)}
 
 
 def _result(message: Message, adjust: Adjuster) -> str | list[dict[str, Any]]:
