@@ -7,6 +7,7 @@ from lazybridge.batch_jobs import abatch as abatch
 from lazybridge.batch_jobs import batch as batch
 from lazybridge.budget import Budget as Budget
 from lazybridge.cached import CachedModel as CachedModel
+from lazybridge.chat import Chat as Chat
 from lazybridge.core.catalogue.live import update_prices as update_prices
 from lazybridge.core.catalogue.registered import register_model_alias as register_model_alias
 from lazybridge.core.catalogue.registered import register_price as register_price
@@ -50,6 +51,8 @@ from lazybridge.core.errors import UnsupportedFeatureError as UnsupportedFeature
 from lazybridge.core.errors import UnsupportedNativeToolError as UnsupportedNativeToolError
 from lazybridge.core.hints import CacheConfig as CacheConfig
 from lazybridge.core.hints import ThinkingConfig as ThinkingConfig
+from lazybridge.core.messages_json import messages_from_json as messages_from_json
+from lazybridge.core.messages_json import messages_to_json as messages_to_json
 from lazybridge.core.native_tools import ConfiguredTool as ConfiguredTool
 from lazybridge.core.pricing import price as price
 from lazybridge.core.providers.local.options import LocalOptions as LocalOptions
@@ -107,6 +110,7 @@ from lazybridge.media import atranscribe as atranscribe
 from lazybridge.media import generate_image as generate_image
 from lazybridge.media import speak as speak
 from lazybridge.media import transcribe as transcribe
+from lazybridge.memory import Memory as Memory
 from lazybridge.model_stream import ModelStream as ModelStream
 from lazybridge.models import Model as Model
 from lazybridge.music import agenerate_music as agenerate_music

@@ -33,6 +33,10 @@ else:
 
     X = TypeVar("X")
 
+if TYPE_CHECKING:
+    from lazybridge.chat import Chat, Start
+    from lazybridge.memory import Memory
+
 
 class Agent(Closing, Generic[X]):
     """`Agent("claude-haiku-5-5")("hi").text()`.
@@ -154,6 +158,13 @@ class Agent(Closing, Generic[X]):
 
     def _call(self, task: Task, attachments: Iterable[Any], output: Any, settings: Mapping[str, Any]) -> Call:
         return self.engine.call(self._request(task, attachments, output, settings), output)
+
+    def chat(self, messages: Start = (), *, memory: Memory | None = None) -> Chat:
+        """A conversation that remembers: `chat = agent.chat()`, `chat("hi")`. It begins with `messages`, or with those of
+        a file that `chat.save(path)` wrote; `memory` says how much of them is kept."""
+        from lazybridge.chat import Chat  # what most programs never need
+
+        return Chat(self, messages, memory=memory)
 
     def estimate(
         self,

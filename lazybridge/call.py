@@ -22,6 +22,7 @@ from lazybridge.patience import Limits
 from lazybridge.policy import Policy
 from lazybridge.run import Run
 from lazybridge.tools import Toolbox
+from lazybridge.transcript import Transcript
 
 
 class Call:
@@ -38,7 +39,8 @@ class Call:
     ) -> None:
         self._run = Run(provider, policy, Limits(request.timeout, request.ttft, request.idle))
         self._reader = None if output is None else structured.Reader(output)
-        self._turns = turns(
+        self._transcript = Transcript(request.messages)
+        loop = turns(
             request,
             runnable=tools.runnable,
             max_turns=policy.max_turns,
@@ -46,6 +48,7 @@ class Call:
             check=None if self._reader is None else self._reader.complaint,
             max_repairs=policy.max_repairs,
         )
+        self._turns = self._transcript.of(loop)
         ours = tools.of_call(self._run.deadline, partial(credentials_of, provider, request.extra_headers))
         self._tools = ours if self._run.events is None else self._run.events.around(ours, request)
         self._notes = notes
@@ -138,7 +141,7 @@ class Call:
 
     def envelope(self) -> Envelope[Any]:
         """What came of it."""
-        return Envelope(self._metadata(), self._response, self._error, self._payload)
+        return Envelope(self._metadata(), self._response, self._error, self._payload, self._transcript.messages)
 
     def _metadata(self) -> EnvelopeMetadata:
         response, attempts = self._response, self._run.attempts

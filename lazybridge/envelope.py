@@ -10,7 +10,7 @@ from lazybridge.core.content import Citation, Media
 from lazybridge.core.errors import LazyBridgeError
 from lazybridge.core.receipt import FREE, Receipt
 from lazybridge.core.showing import Shown
-from lazybridge.core.types import Adjustment, CompletionResponse, StopReason, ToolCall, UsageStats
+from lazybridge.core.types import Adjustment, CompletionResponse, Message, StopReason, ToolCall, UsageStats
 
 T = TypeVar("T")
 AttemptReason = Literal["turn", "retry", "fallback", "restart", "continue", "repair"]
@@ -79,12 +79,14 @@ class ErrorInfo:
 @dataclass(repr=False)
 class Envelope(Shown, Generic[T]):
     """The result of a call, also of one that failed: then `ok` is False, `error` is the error, and `text()` and
-    `payload` raise it."""
+    `payload` raise it. `messages` is the conversation as it stands then: all that was asked, called, returned and
+    answered; of a call that failed, all before what failed."""
 
     metadata: EnvelopeMetadata
     response: CompletionResponse | None = None
     error: LazyBridgeError | None = None
     _payload: Any = None
+    messages: tuple[Message, ...] = ()
 
     @property
     def ok(self) -> bool:

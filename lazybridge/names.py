@@ -8,6 +8,7 @@ HOMES = {
     "batch_jobs": "Batch abatch batch",
     "budget": "Budget",
     "cached": "CachedModel",
+    "chat": "Chat",
     "core.catalogue.live": "update_prices",
     "core.catalogue.registered": "register_model_alias register_price",
     "core.content": "AudioContent DocumentContent ImageContent TextContent TokenLogprob VideoContent",
@@ -23,6 +24,7 @@ HOMES = {
         "RateLimitError ServerError StreamTruncated StructuredOutputError ToolError ToolLoopError UnknownModelError UnsupportedFeatureError "
         "UnsupportedNativeToolError",
     "core.hints": "CacheConfig ThinkingConfig",
+    "core.messages_json": "messages_from_json messages_to_json",
     "core.native_tools": "ConfiguredTool",
     "core.pricing": "price",
     "core.providers.local.options": "LocalOptions",
@@ -41,6 +43,7 @@ HOMES = {
     "ledger": "Ledger",
     "manager": "ModelManager ModelStatus",
     "media": "agenerate_image aspeak atranscribe generate_image speak transcribe",
+    "memory": "Memory",
     "model_stream": "ModelStream",
     "models": "Model",
     "music": "agenerate_music generate_music",

@@ -145,7 +145,7 @@ def test_all_results_of_one_turn_stand_in_one_user_message() -> None:
 @pytest.mark.parametrize("content", ["", [TextContent("")]])
 def test_a_failure_without_a_word_is_given_some(content: Any) -> None:
     call = sent("claude-haiku-5-5", QUESTION, TWO_CALLS, Message.tool(content, tool_call_id="call_1", is_error=True))
-    (result,) = call.body["messages"][2]["content"]
+    result, _ = call.body["messages"][2]["content"]
     assert result["is_error"] is True
     assert result["content"] == "the tool failed without a message"
 
@@ -164,7 +164,8 @@ def test_empty_text_blocks_are_not_sent() -> None:
 
 def test_an_empty_turn_of_the_model_is_not_sent() -> None:
     call = sent("claude-haiku-5-5", Message.user("Hi"), Message.assistant(""), Message.user("Hello?"))
-    assert [message["role"] for message in call.body["messages"]] == ["user", "user"]
+    texts = [{"type": "text", "text": text} for text in ("Hi", "Hello?")]
+    assert call.body["messages"] == [{"role": "user", "content": texts}]
 
 
 def test_the_vendors_own_empty_text_blocks_are_not_replayed() -> None:

@@ -173,8 +173,8 @@ def replayed(wire_name: str, body: Mapping[str, Any]) -> list[Any]:
 
 
 def sendable(items: list[Any]) -> list[Any]:
-    """All of a vendor's items but the empty text blocks that Anthropic writes and refuses to read."""
-    return [item for item in items if not (item.get("type") == "text" and item.get("text") == "")]
+    """All of a vendor's items but the text blocks without a word that Anthropic writes and refuses to read."""
+    return [item for item in items if item.get("type") != "text" or (item.get("text") or "").strip()]
 
 
 # --- made by hand -----------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ class AzureProvider(OpenAICompatibleProvider):
     token_variable = "AZURE_OPENAI_AD_TOKEN"
     apis = ("responses", "chat")
     needs_key = True
-    dialect = ChatWire()
+    dialect = ChatWire(ids_up_to_40=True)
     endpoints = {"embeddings": OpenAIEmbeddings()}
 
     def _init_client(self, *, endpoint: str | None = None, api_version: str | None = None, **kwargs: Any) -> None:

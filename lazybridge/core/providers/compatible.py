@@ -42,7 +42,7 @@ class DeepSeekProvider(OpenAICompatibleProvider):
     # https://api-docs.deepseek.com/api/list-models
     name, key_variable, url_variable = "deepseek", "DEEPSEEK_API_KEY", "DEEPSEEK_BASE_URL"
     url, apis, needs_key, default_model = "https://api.deepseek.com", ("chat",), True, "deepseek-flash"
-    dialect = ChatWire(max_tokens_field="max_tokens", thinking_switch="thinking", forced_choice="unless_thinking", reasoning_fields=("reasoning_content",), schema_mode="prompt", left_out=_OPENAIS, refused_media=("audio", "document"))  # fmt: skip
+    dialect = ChatWire(max_tokens_field="max_tokens", thinking_switch="thinking", forced_choice="unless_thinking", reasoning_fields=("reasoning_content",), thinks_beside_calls=True, schema_mode="prompt", left_out=_OPENAIS, refused_media=("audio", "document"))  # fmt: skip
     endpoints = _MODELS
     _TIER_ALIASES = {"top": "deepseek-v4-pro", "expensive": "deepseek-v4-pro", "medium": "deepseek-flash", "cheap": "deepseek-flash", "super_cheap": "deepseek-flash"}  # fmt: skip
     _FALLBACKS = {"deepseek-v4-pro": ["deepseek-flash"]}
@@ -88,11 +88,12 @@ class CerebrasProvider(OpenAICompatibleProvider):
 class PerplexityProvider(OpenAICompatibleProvider):
     """Perplexity's Sonar over Chat Completions, which Perplexity has said to end on 2026-09-27."""
 
-    # https://docs.perplexity.ai/docs/sonar/openai-compatibility; its list of models
+    # https://docs.perplexity.ai/docs/sonar/openai-compatibility; the order of turns:
+    # https://github.com/perplexityai/api-discussion/issues/265; its list of models
     # (https://docs.perplexity.ai/api-reference/models-get) is that of another API, and has no Sonar
     name, key_variable, url_variable = "perplexity", "PERPLEXITY_API_KEY", "PERPLEXITY_BASE_URL"
     url, apis, needs_key = "https://api.perplexity.ai", ("chat",), True
-    dialect = ChatWire(max_tokens_field="max_tokens", stream_usage=False, efforts=("minimal", "low", "medium", "high"), left_out=(*_OPENAIS, "tools", "tool_choice", "parallel_tool_calls"))  # fmt: skip
+    dialect = ChatWire(max_tokens_field="max_tokens", stream_usage=False, efforts=("minimal", "low", "medium", "high"), order="alternating", left_out=(*_OPENAIS, "tools", "tool_choice", "parallel_tool_calls"))  # fmt: skip
     endpoints = {}
 
 
@@ -135,12 +136,12 @@ class FireworksProvider(OpenAICompatibleProvider):
 class MoonshotProvider(OpenAICompatibleProvider):
     """Moonshot's Kimi, which thinks on its own; `effort` sets how long from Kimi K3 on."""
 
-    # https://platform.kimi.ai/docs/api/chat; https://platform.kimi.ai/docs/guide/use-thinking-effort; requests and answers
+    # https://platform.kimi.ai/docs/api/chat; what stands beside calls: https://github.com/mastra-ai/mastra/issues/12592; https://platform.kimi.ai/docs/guide/use-thinking-effort; requests and answers
     # that Vercel recorded, https://github.com/vercel/ai packages/moonshotai; models: Moonshot's OpenAPI, in
     # https://github.com/api-evangelist/kimi-moonshot openapi/kimi-moonshot-models-api-openapi.yml
     name, key_variable, url_variable = "moonshot", "MOONSHOT_API_KEY", "MOONSHOT_BASE_URL"
     url, apis, needs_key, default_model = "https://api.moonshot.ai/v1", ("chat",), True, "kimi-k3.1-pro"
-    dialect = ChatWire(efforts=("low", "high", "max"), reasoning_fields=("reasoning_content",), left_out=_OPENAIS, refused_media=("audio", "document"))  # fmt: skip
+    dialect = ChatWire(efforts=("low", "high", "max"), reasoning_fields=("reasoning_content",), thinks_beside_calls=True, left_out=_OPENAIS, refused_media=("audio", "document"))  # fmt: skip
     endpoints = _MODELS
     _TIER_ALIASES = {"top": "kimi-k3.1-pro", "expensive": "kimi-k3.1-pro", "medium": "kimi-k3.1-pro", "cheap": "kimi-k2.6", "super_cheap": "kimi-k2.6"}  # fmt: skip
     _FALLBACKS = {"kimi-k3.1-pro": ["kimi-k3"]}
@@ -190,4 +191,5 @@ class LlamaCppProvider(OpenAICompatibleProvider):
 
     name, key_variable, url_variable = "llamacpp", "LLAMACPP_API_KEY", "LLAMACPP_BASE_URL"
     url, _free = "http://127.0.0.1:8080/v1", True
+    responses = ResponsesWire(whole_messages=True)  # "Cannot determine type of 'item'": xllamacpp 2026.10.11549
     dialect = ChatWire(max_tokens_field="max_tokens", reasoning_effort=False, left_out=_OPENAIS)

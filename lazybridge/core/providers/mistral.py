@@ -31,6 +31,7 @@ WIRE = ChatWire(
     replays_thinking=True,
     any_tool="any",
     short_ids=True,
+    order="bridged",  # error 3230, https://github.com/avante-corp/avante.nvim/pull/2695
     prefixes=True,
     cache_key=True,
     media="mistral",

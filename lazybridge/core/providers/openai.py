@@ -26,9 +26,9 @@ _COUNTED = frozenset({"model", "input", "instructions", "tools", "tool_choice", 
 _DIARIZED = (("chunking_strategy", "auto"), ("response_format", "diarized_json"))
 
 
-_CHAT = ChatWire(takes_cache_key=True)
+CHAT = ChatWire(takes_cache_key=True, ids_up_to_40=True)
 # openai 3.54.0 `types/batch_create_params.py`: the conversations that a batch may hold, read 2026-11-22.
-_BATCHES = OpenAIBatches(vendor="openai", wires=(("/v1/responses", ResponsesWire()), ("/v1/chat/completions", _CHAT)))
+_BATCHES = OpenAIBatches(vendor="openai", wires=(("/v1/responses", ResponsesWire()), ("/v1/chat/completions", CHAT)))
 
 
 class OpenAIProvider(OverOpenAI):
@@ -71,7 +71,7 @@ class OpenAIProvider(OverOpenAI):
     }
 
     def _wire(self, request: CompletionRequest) -> Wire:
-        return _CHAT if self.api == "chat" else ResponsesWire()
+        return CHAT if self.api == "chat" else ResponsesWire()
 
     def _make_client(self, asynchronous: bool) -> Any:
         import openai

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -29,7 +29,8 @@ from lazybridge.core.wire.chat_answers import ChatAccumulator, answer_of
 from lazybridge.core.wire.chat_parts import Words, part
 from lazybridge.core.wire.chat_thinking import Asked, by_effort, by_object, by_switch, forced, thinks
 from lazybridge.core.wire.chat_turns import replay, spoken
-from lazybridge.core.wire.tool_ids import short_ids
+from lazybridge.core.wire.history import alternating, bridged, from_a_user, is_empty, repaired
+from lazybridge.core.wire.tool_ids import UP_TO_40, fitting_ids, short_ids
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ class ChatWire:
     `reasoning_format` is the word that asks for thinking apart from the text. `reasoning_fields` are the fields of an
     answer that go back verbatim in the next turn: the first that is there; `replays_thinking` where thinking goes back as
     parts of the content.
-    `short_ids`: ids of tool calls have nine letters and digits. `prefixes`: an assistant's message at the end is marked as
+    `short_ids`: ids of tool calls have nine letters and digits; `ids_up_to_40`: they have at most 40 characters.
+    `order`: after a tool's result the assistant speaks ("bridged"), or users and assistants take turns ("alternating").
+    `thinks_beside_calls`: a turn with calls has thinking in the first of `reasoning_fields`. `prefixes`: an assistant's message at the end is marked as
     the beginning of the answer. `cache_key`: caching is asked for by a key; `takes_cache_key`: one may be named. `media` is how audio and documents are written.
     `service_tiers` are all that the API knows. `refused_media` it takes from no model. `refused` are fields of the body
     that it does not take, each with the value that means nothing; `left_out` are not sent unless `extra_body` has them.
@@ -72,6 +75,9 @@ class ChatWire:
     reasoning_fields: tuple[str, ...] = ()
     replays_thinking: bool = False
     short_ids: bool = False
+    ids_up_to_40: bool = False
+    order: Literal["any", "bridged", "alternating"] = "any"
+    thinks_beside_calls: bool = False
     prefixes: bool = False
     cache_key: bool = False
     takes_cache_key: bool = False
@@ -177,7 +183,8 @@ class ChatWire:
         self, request: CompletionRequest, adjust: Adjuster, told: OutputSchema | None = None
     ) -> list[dict[str, Any]]:
         messages: list[dict[str, Any]] = []
-        ids = short_ids(request.messages) if self.short_ids else {}
+        turns = self._in_order(repaired(request.messages, adjust), adjust)
+        ids = short_ids(turns) if self.short_ids else fitting_ids(turns, UP_TO_40) if self.ids_up_to_40 else {}
         system = request.system_text
         if told is not None:
             form = told_schema(told)
@@ -186,7 +193,7 @@ class ChatWire:
         if system is not None:
             messages.append({"role": self.system_role, "content": system})
         media: list[ContentBlock] = []
-        for message in request.messages:
+        for message in turns:
             if media and message.role is not TOOL:
                 messages.append(self._media_of_results(media, adjust))
                 media = []
@@ -204,11 +211,22 @@ class ChatWire:
                 if replays:
                     for item in state_for(message, self.vendor, "chat") or ():
                         messages[-1] |= {name: item[name] for name in self.reasoning_fields if name in item}
+                if self.thinks_beside_calls and message.tool_calls and not _thinking_is_off(request):
+                    messages[-1].setdefault(self.reasoning_fields[0], " ")  # of a turn that another model made
             elif message.role is USER:
                 messages.append({"role": "user", "content": content_of(message, self._part, adjust)})
         if self.prefixes and messages and messages[-1]["role"] == "assistant" and "tool_calls" not in messages[-1]:
             messages[-1]["prefix"] = True
-        return [*messages, self._media_of_results(media, adjust)] if media else messages
+        if media:
+            messages.append(self._media_of_results(media, adjust))
+        return bridged(messages, adjust) if self.order == "bridged" else messages
+
+    def _in_order(self, messages: Sequence[Message], adjust: Adjuster) -> Sequence[Message]:
+        if self.order == "alternating":
+            return from_a_user(alternating(messages, self.vendor, adjust), adjust)
+        if self.order == "bridged":
+            return [message for message in messages if not is_empty(message, self.vendor)]
+        return messages
 
     def from_sdk_response(self, raw: Mapping[str, Any]) -> CompletionResponse:
         """What a `chat.completion` says."""
@@ -285,6 +303,10 @@ def _logprobs(alternatives: int | None) -> dict[str, Any]:
     if alternatives is None:
         return {}
     return {"logprobs": True, **({"top_logprobs": alternatives} if alternatives else {})}
+
+
+def _thinking_is_off(request: CompletionRequest) -> bool:
+    return request.thinking is False or (request.thinking is None and request.effort == "none")
 
 
 def _sent_id(id: str, ids: Mapping[str, str]) -> str:

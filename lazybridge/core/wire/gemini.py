@@ -22,6 +22,7 @@ from lazybridge.core.types import (
 )
 from lazybridge.core.wire import Adjuster, SDKCall, content_of, plain, state_for
 from lazybridge.core.wire.gemini_answers import GeminiAccumulator, answer_of
+from lazybridge.core.wire.history import from_a_user, repaired
 from lazybridge.core.wire.native import above, written
 
 # The fields of google-genai 3.4.0 `types.Tool`, read 2026-11-22.
@@ -249,7 +250,7 @@ class _Contents:
 
     def of(self, messages: Iterable[Message]) -> list[dict[str, Any]]:
         """The `contents` of a body."""
-        for message in messages:
+        for message in from_a_user(repaired(tuple(messages), self.adjust), self.adjust):
             if message.role is TOOL:
                 self.results.append(self._result(message))
                 continue
@@ -263,7 +264,10 @@ class _Contents:
         return self.contents
 
     def _add(self, role: str, parts: list[dict[str, Any]]) -> None:
-        if parts:
+        before = self.contents[-1] if self.contents else {}
+        if parts and before.get("role") == role and not any("functionResponse" in part for part in before["parts"]):
+            before["parts"] += parts
+        elif parts:
             self.contents.append({"role": role, "parts": parts})
 
     def _flush(self) -> None:

@@ -28,9 +28,11 @@ from lazybridge.core.types import (
     ToolDefinition,
 )
 from lazybridge.core.wire import Adjuster, SDKCall, content_of, plain, state_for, told_schema
+from lazybridge.core.wire.history import from_a_user, repaired
 from lazybridge.core.wire.messages_answers import MessagesAccumulator, answer_of
 from lazybridge.core.wire.messages_cache import control, mark
 from lazybridge.core.wire.native import above, written
+from lazybridge.core.wire.tool_ids import WORDS, fitting_ids
 
 # The type strings of anthropic 2.12.0 `types/tool_union_param.py`, read 2026-11-22.
 NATIVE_TOOLS: dict[NativeTool, dict[str, Any]] = {
@@ -85,7 +87,7 @@ class MessagesWire:
             body["system"] = system
         if request.stop:
             body["stop_sequences"] = list(request.stop)
-        body |= _thinking(request, model, max_tokens, adjust)
+        body |= _thinking(request, model, max_tokens, adjust, _calls_without_thinking(body["messages"]))
         body |= config
         body |= _tools(request, model, adjust, thinks=body.get("thinking", {}).get("type") in ("enabled", "adaptive"))
         above(request, _PLACES, body)
@@ -99,37 +101,34 @@ class MessagesWire:
     def _messages(self, request: CompletionRequest, adjust: Adjuster) -> list[dict[str, Any]]:
         """Turns alternate; tool results are blocks of a user's turn, and all results of one turn stand in one message."""
         messages: list[dict[str, Any]] = []
-        for message in request.messages:
+        turns = from_a_user(repaired(request.messages, adjust), adjust)
+        ids = fitting_ids(turns, WORDS)
+        for message in turns:
             if message.role is SYSTEM:
                 continue
             if message.role is ASSISTANT:
-                said = self._assistant(message, adjust)
-                if said:  # an empty turn is refused, and the model does answer with one at times
-                    messages.append({"role": "assistant", "content": said})
-                continue
-            content = [_result(message, adjust)] if message.role is TOOL else content_of(message, _part, adjust)
-            if (
-                messages
-                and messages[-1]["role"] == "user"
-                and isinstance(content, list)
-                and isinstance(messages[-1]["content"], list)
-            ):
-                messages[-1]["content"] += content
+                # An empty turn is refused, and the model does answer with one at times.
+                _add(messages, "assistant", self._assistant(message, ids, adjust))
             else:
-                messages.append({"role": "user", "content": content})
+                results = message.role is TOOL
+                _add(
+                    messages, "user", [_result(message, ids, adjust)] if results else content_of(message, _part, adjust)
+                )
         return messages
 
-    def _assistant(self, message: Message, adjust: Adjuster) -> str | list[dict[str, Any]]:
+    def _assistant(self, message: Message, ids: Mapping[str, str], adjust: Adjuster) -> str | list[dict[str, Any]]:
         replayed = state_for(message, self.vendor, "messages")
         if replayed is not None:
-            # The API refuses empty text blocks, its own among them: https://github.com/anthropics/anthropic-sdk-python/issues/461
-            return [block for block in replayed if not (block.get("type") == "text" and not block.get("text"))]
+            # The API refuses empty text blocks, its own among them: https://github.com/anthropics/anthropic-sdk-python/issues/461,
+            # also those of whitespace: https://github.com/home-assistant/core/issues/175637
+            return [block for block in replayed if block.get("type") != "text" or (block.get("text") or "").strip()]
         adjust.text_alone(message)
+        text = message.text if message.text.strip() else ""
         if not message.tool_calls:
-            return message.text
-        blocks: list[dict[str, Any]] = [{"type": "text", "text": message.text}] if message.text else []
+            return text
+        blocks: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
         return blocks + [
-            {"type": "tool_use", "id": call.id, "name": call.name, "input": plain(call.arguments)}
+            {"type": "tool_use", "id": ids[call.id], "name": call.name, "input": plain(call.arguments)}
             | ({"toolset_name": "computer"} if call.native else {})
             for call in message.tool_calls
         ]
@@ -143,6 +142,17 @@ class MessagesWire:
     def accumulator(self) -> MessagesAccumulator:
         """A fresh fold of `message_*` and `content_block_*` events."""
         return MessagesAccumulator(self.vendor)
+
+
+def _add(messages: list[dict[str, Any]], role: str, content: str | list[dict[str, Any]]) -> None:
+    """Add a turn, or what it says to the turn before where both are the same side's."""
+    if not messages or messages[-1]["role"] != role:
+        if content:
+            messages.append({"role": role, "content": content})
+        return
+    before = messages[-1]["content"]
+    blocks = [[{"type": "text", "text": said}] if isinstance(said, str) else said for said in (before, content) if said]
+    messages[-1]["content"] = [block for said in blocks for block in said]
 
 
 def _system(request: CompletionRequest, told: str) -> str | list[dict[str, Any]] | None:
@@ -162,7 +172,9 @@ def _system(request: CompletionRequest, told: str) -> str | list[dict[str, Any]]
     ]
 
 
-def _thinking(request: CompletionRequest, model: ModelProfile, max_tokens: int, adjust: Adjuster) -> dict[str, Any]:
+def _thinking(
+    request: CompletionRequest, model: ModelProfile, max_tokens: int, adjust: Adjuster, unthought: bool
+) -> dict[str, Any]:
     wanted = request.thought.on
     if wanted is None and request.thought.effort != "none":
         return {}
@@ -180,6 +192,11 @@ def _thinking(request: CompletionRequest, model: ModelProfile, max_tokens: int, 
                 "thinking", f"{model.id} decides itself how long it thinks; the budget was left out, set effort instead"
             )
         return {"thinking": {"type": "adaptive", "display": "omitted" if summary == "none" else "summarized"}}
+    if unthought:
+        adjust.add(
+            "thinking", "the calls that are answered here were made without it; it is off until the next question"
+        )
+        return {}
     asked = adjust.budget(request)
     budget = asked or _USUAL_BUDGET
     fitting = max(_LEAST_BUDGET, min(budget, max_tokens - 1))
@@ -192,6 +209,14 @@ def _thinking(request: CompletionRequest, model: ModelProfile, max_tokens: int, 
         adjust.add("thinking", f"the budget must be at least {_LEAST_BUDGET} and below max_tokens; sent {fitting}")
     shown = {"display": "omitted"} if summary == "none" else {}
     return {"thinking": {"type": "enabled", "budget_tokens": fitting, **shown}}
+
+
+def _calls_without_thinking(messages: list[dict[str, Any]]) -> bool:
+    """Whether the last answer has calls and no thinking before them, which the API refuses while it is to think:
+    https://github.com/pydantic/pydantic-ai/issues/2075, read 2026-11-22."""
+    said = next((message["content"] for message in reversed(messages) if message["role"] == "assistant"), "")
+    kinds = [block.get("type") for block in said] if isinstance(said, list) else []
+    return "tool_use" in kinds and kinds[0] not in ("thinking", "redacted_thinking")
 
 
 def _output_config(request: CompletionRequest, adjust: Adjuster) -> tuple[dict[str, Any], str]:
@@ -262,18 +287,21 @@ def _metadata_and_tier(request: CompletionRequest, adjust: Adjuster) -> dict[str
     return body
 
 
-def _result(message: Message, adjust: Adjuster) -> dict[str, Any]:
+def _result(message: Message, ids: Mapping[str, str], adjust: Adjuster) -> dict[str, Any]:
     content = content_of(message, _part, adjust)
+    if isinstance(content, str) and not content.strip():
+        content = ""
     if message.is_error and not content:
         content = "the tool failed without a message"  # an error without content is refused
-    result: dict[str, Any] = {"type": "tool_result", "tool_use_id": message.tool_call_id or "", "content": content}
+    id = ids.get(message.tool_call_id or "", "")
+    result: dict[str, Any] = {"type": "tool_result", "tool_use_id": id, "content": content}
     return {**result, "is_error": True} if message.is_error else result
 
 
 def _part(block: ContentBlock, adjust: Adjuster) -> dict[str, Any] | None:
     part: dict[str, Any]
     if isinstance(block, TextContent):
-        if not block.text:
+        if not block.text.strip():
             return None  # refused by the API
         part = {"type": "text", "text": block.text}
     elif isinstance(block, ImageContent):

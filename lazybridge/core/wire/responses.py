@@ -24,8 +24,10 @@ from lazybridge.core.types import (
 from lazybridge.core.wire import Adjuster, SDKCall, content_of, plain, state_for
 from lazybridge.core.wire.chat import raw_arguments, tool_choice
 from lazybridge.core.wire.computer import computer_call, screenshot
+from lazybridge.core.wire.history import repaired
 from lazybridge.core.wire.native import written
 from lazybridge.core.wire.responses_answers import ResponsesAccumulator, answer_of
+from lazybridge.core.wire.tool_ids import UP_TO_64, fitting_ids
 
 NATIVE_TOOLS: dict[NativeTool, dict[str, Any]] = {
     NativeTool.WEB_SEARCH: {"type": "web_search"},
@@ -70,11 +72,13 @@ class ResponsesWire:
     """The Responses API, stateless: nothing is stored at the vendor, reasoning travels encrypted with the conversation.
 
     `stateless` says so for models that the catalogue does not know as well, where a vendor takes it from every model.
+    `whole_messages`: an assistant's turn is written as the API itself writes one; the short form is not known there.
     """
 
     vendor: str = "openai"
     path: str = "/responses"
     stateless: bool = False
+    whole_messages: bool = False
 
     def to_sdk_kwargs(self, request: CompletionRequest, model: ModelProfile, stream: bool) -> SDKCall:
         """The body of POST /responses."""
@@ -116,19 +120,39 @@ class ResponsesWire:
 
     def _input(self, request: CompletionRequest, adjust: Adjuster) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = []
-        computers = {call.id: call for said in request.messages for call in said.tool_calls if call.native}
-        for message in request.messages:
+        elsewhere = {"previous_response_id", "conversation"} & (request.extra_body or {}).keys()  # more is kept there
+        turns = request.messages if elsewhere else repaired(request.messages, adjust)
+        ids = fitting_ids(turns, UP_TO_64)
+        computers = {call.id: call for said in turns for call in said.tool_calls if call.native}
+        for message in turns:
             if message.role is USER:
                 items.append({"role": "user", "content": content_of(message, _part, adjust)})
             elif message.role is TOOL:
                 call = computers.get(message.tool_call_id or "")
-                items.append(_function_result(message, adjust) if call is None else screenshot(message, call))
+                items.append(_function_result(message, ids, adjust) if call is None else screenshot(message, call))
             elif message.role is ASSISTANT:
                 replayed = state_for(message, self.vendor, "responses")
                 if replayed is None:
                     adjust.text_alone(message)
-                items += replayed if replayed is not None else _assistant(message)
+                items += replayed if replayed is not None else self._assistant(message, ids)
         return items
+
+    def _assistant(self, message: Message, ids: Mapping[str, str]) -> Iterable[dict[str, Any]]:
+        if message.text and self.whole_messages:
+            content = [{"type": "output_text", "text": message.text, "annotations": []}]
+            yield {"type": "message", "role": "assistant", "status": "completed", "content": content}
+        elif message.text:
+            yield {"role": "assistant", "content": message.text}
+        for call in message.tool_calls:
+            if call.native:
+                yield computer_call(call)
+                continue
+            yield {
+                "type": "function_call",
+                "call_id": ids[call.id],
+                "name": call.name,
+                "arguments": raw_arguments(call),
+            }
 
     def from_sdk_response(self, raw: Mapping[str, Any]) -> CompletionResponse:
         """What a `response` object says."""
@@ -202,20 +226,10 @@ def _function(tool: ToolDefinition) -> dict[str, Any]:
     return {**function, "description": tool.description} if tool.description else function
 
 
-def _assistant(message: Message) -> Iterable[dict[str, Any]]:
-    if message.text:
-        yield {"role": "assistant", "content": message.text}
-    for call in message.tool_calls:
-        if call.native:
-            yield computer_call(call)
-            continue
-        yield {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": raw_arguments(call)}
-
-
-def _function_result(message: Message, adjust: Adjuster) -> dict[str, Any]:
+def _function_result(message: Message, ids: Mapping[str, str], adjust: Adjuster) -> dict[str, Any]:
     return {
         "type": "function_call_output",
-        "call_id": message.tool_call_id or "",
+        "call_id": ids.get(message.tool_call_id or "", ""),
         "output": _result(message, adjust),
     }
 
