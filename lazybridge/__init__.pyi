@@ -27,6 +27,7 @@ from lazybridge.core.endpoints.speech import Speech as Speech
 from lazybridge.core.endpoints.transcription import Transcription as Transcription
 from lazybridge.core.errors import BudgetExceeded as BudgetExceeded
 from lazybridge.core.errors import ConfigurationError as ConfigurationError
+from lazybridge.core.errors import GuardError as GuardError
 from lazybridge.core.errors import LazyBridgeError as LazyBridgeError
 from lazybridge.core.errors import ProviderError as ProviderError
 from lazybridge.core.errors import StreamTruncated as StreamTruncated
@@ -35,6 +36,7 @@ from lazybridge.core.errors import ToolLoopError as ToolLoopError
 from lazybridge.core.errors import UnknownModelError as UnknownModelError
 from lazybridge.core.errors import UnsupportedFeatureError as UnsupportedFeatureError
 from lazybridge.core.errors import UnsupportedNativeToolError as UnsupportedNativeToolError
+from lazybridge.core.errors import VerificationError as VerificationError
 from lazybridge.core.pricing import price as price
 from lazybridge.core.providers.local.options import LocalOptions as LocalOptions
 from lazybridge.core.receipt import Line as Line
@@ -53,6 +55,7 @@ from lazybridge.core.types import UsageStats as UsageStats
 from lazybridge.embeddings import aembed as aembed
 from lazybridge.embeddings import embed as embed
 from lazybridge.engine import LLMEngine as LLMEngine
+from lazybridge.engines import Engine as Engine
 from lazybridge.envelope import Attempt as Attempt
 from lazybridge.envelope import Envelope as Envelope
 from lazybridge.envelope import EnvelopeMetadata as EnvelopeMetadata

@@ -15,6 +15,7 @@ from lazybridge.core.types import Adjustment, CompletionRequest, CompletionRespo
 from lazybridge.drivers import adrive, adrive_stream, drive, drive_stream
 from lazybridge.envelope import Envelope, EnvelopeMetadata, total_receipt, total_usage
 from lazybridge.loop import turns
+from lazybridge.nesting import Inside, current
 from lazybridge.run import Policy, Run
 from lazybridge.tools import Toolbox
 
@@ -33,7 +34,8 @@ class Call:
     ) -> None:
         self._run = Run(provider, policy, timeout=request.timeout)
         self._turns = turns(request, runnable=tools.runnable, max_turns=policy.max_turns)
-        self._tools = tools
+        self._tools = Inside(tools, self._run.nested)
+        self._outer = current()
         self._output = output
         self._notes = notes
         self._started = time.perf_counter()
@@ -80,6 +82,7 @@ class Call:
             self._fail(error)
         finally:
             self._run.abandon()  # where it was cancelled or interrupted
+            self._tell_outer()
 
     @contextmanager
     def _streaming(self) -> Iterator[None]:
@@ -92,6 +95,7 @@ class Call:
             raise
         finally:
             self._end()
+            self._tell_outer()
 
     def _complete_stream(self) -> None:
         if self._last is not None and self._response is None:
@@ -117,17 +121,21 @@ class Call:
             name = self._run.provider_name
             self._fail(StreamTruncated("the stream was closed before its end", provider=name, retryable=False))
 
+    def _tell_outer(self) -> None:
+        if self._outer is not None:
+            self._outer.add(self._run.all_attempts())
+
     def envelope(self) -> Envelope[Any]:
         """What came of it."""
         return Envelope(self._metadata(), self._response, self._error, self._payload)
 
     def _metadata(self) -> EnvelopeMetadata:
-        response, attempts = self._response, self._run.attempts
+        response, own, attempts = self._response, self._run.attempts, self._run.all_attempts()
         usage, receipt = total_usage(attempts), total_receipt(attempts)
         answered = (adjustment for answer in self._run.responses for adjustment in answer.adjustments)
         adjustments = dict.fromkeys((*self._notes, *answered))
         return EnvelopeMetadata(
-            model=(response.model if response is not None else None) or (attempts[-1].model if attempts else None),
+            model=(response.model if response is not None else None) or (own[-1].model if own else None),
             provider=self._run.provider_name,
             cost_usd=receipt.cost_usd,
             receipt=receipt,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Unpack, cast
 
 from lazybridge.budget import Budget, check_budget
 from lazybridge.call import Call
+from lazybridge.composed import AnyCall
 from lazybridge.core import catalogue, registry, structured, tiers
 from lazybridge.core.catalogue import lifecycle
 from lazybridge.core.errors import ConfigurationError
@@ -19,12 +20,13 @@ from lazybridge.core.makers import BUILT_IN_RULES, Rule
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.registry import Route
 from lazybridge.core.retry import RetryPolicy
-from lazybridge.core.types import Adjustment, CompletionRequest, Message, NativeTool, Tier, ToolDefinition
+from lazybridge.core.types import Adjustment, CompletionRequest, Message, NativeTool, Tier
 from lazybridge.envelope import Envelope
 from lazybridge.needs import rung_for
 from lazybridge.run import Policy
 from lazybridge.settings import SETTING_NAMES, Settings, Task, check_setting, messages_of, refuse_misspelt
-from lazybridge.tools import Tool, Toolbox
+from lazybridge.tool_sources import AnyTool, SourcedCall, ToolSource, sorted_out
+from lazybridge.tools import Toolbox
 
 if TYPE_CHECKING:
     from lazybridge.ledger import Ledger
@@ -75,7 +77,7 @@ class LLMEngine:
         *,
         provider: str | type[BaseProvider] | BaseProvider | None = None,
         tier: str | None = None,
-        tools: Iterable[Tool | ToolDefinition | Callable[..., Any]] = (),
+        tools: Iterable[AnyTool | ToolSource] = (),
         native_tools: Iterable[NativeTool] = (),
         output: Any = None,
         api_key: str | None = None,
@@ -118,7 +120,8 @@ class LLMEngine:
         lifecycle.warn(
             self.provider.registered_name(), self.model or self.provider.model or self.provider.default_model
         )
-        self.tools = Toolbox(tools)
+        self.sorted = sorted_out(tools)
+        self.tools = Toolbox(self.sorted.known)
         self.output = output
         self._template = self._checked({**settings, "timeout": timeout}, native_tools)
         self.policy = Policy(RetryPolicy(max_retries), fallback, max_turns, name, budget, ledger)
@@ -221,10 +224,14 @@ class LLMEngine:
         """The whole answer, on the running event loop."""
         return await self.call(request).awhole()
 
-    def call(self, request: CompletionRequest, output: Any = None) -> Call:
+    def call(self, request: CompletionRequest, output: Any = None) -> AnyCall:
         """One call, yet to be made; `output` is another type of its payload than the engine's."""
         wanted = self.output if output is None else output
-        return Call(self.provider, *self.on_a_rung(request), self.policy, self.tools, wanted)
+
+        def made(request: CompletionRequest, tools: Toolbox) -> Call:
+            return Call(self.provider, *self.on_a_rung(request), self.policy, tools, wanted)
+
+        return SourcedCall(made, request, self.sorted) if self.sorted.sources else made(request, self.tools)
 
     def close(self) -> None:
         """Close what synchronous calls of its provider opened; a user's provider need not have `close`."""

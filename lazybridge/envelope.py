@@ -18,7 +18,8 @@ T = TypeVar("T")
 class Attempt:
     """One request on the wire. `started` is seconds since the epoch, `duration_ms` how long it took; `wait_s` is the
     pause before the next one; `error` is an error kind, None for a success. `usage` is None where nothing was reported.
-    `receipt` is what it cost: nothing where the vendor refused it, what is known of it where it broke off."""
+    `receipt` is what it cost: nothing where the vendor refused it, what is known of it where it broke off. `agent` is the
+    name of the agent that made it, None where it has none."""
 
     provider: str
     model: str | None
@@ -30,6 +31,7 @@ class Attempt:
     usage: UsageStats | None = None
     request_id: str | None = None
     receipt: Receipt = FREE
+    agent: str | None = None
 
     @property
     def cost_usd(self) -> float | None:
@@ -39,7 +41,7 @@ class Attempt:
 
 @dataclass
 class EnvelopeMetadata:
-    """What a call took, over all its turns and attempts. Unknown is None: `cost_usd` is 0.0 only for what is free.
+    """What a call took, over all its turns and attempts, those of agents that it asked included. Unknown is None: `cost_usd` is 0.0 only for what is free.
 
     `receipt` has the lines that add up to the cost, and what is known of it where it is not exact.
     """

@@ -24,10 +24,11 @@ from lazybridge.core.providers.adjusting import fitted
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.providers.costing import receipt_for
 from lazybridge.core.receipt import FREE, Receipt, unknown
-from lazybridge.core.retry import Deadline, RetryPolicy
+from lazybridge.core.retry import RetryPolicy
 from lazybridge.core.types import Adjustment, CompletionRequest, CompletionResponse, StreamChunk, UsageStats
 from lazybridge.cover import Cover, cover
 from lazybridge.envelope import Attempt, total_receipt
+from lazybridge.nesting import Nest, deadline_within, in_order
 
 if TYPE_CHECKING:
     from lazybridge.ledger import Ledger
@@ -62,11 +63,12 @@ class Run:
     def __init__(self, provider: BaseProvider, policy: Policy, *, timeout: float | None) -> None:
         self.provider = provider
         self.provider_name = provider.registered_name()
-        self.deadline = Deadline(timeout)
+        self.deadline = deadline_within(timeout)
         self.run_id = uuid.uuid4().hex
         self.policy = policy
         self.ledger = ledger_of(policy)
         self.attempts: list[Attempt] = []
+        self.nested = Nest(self.deadline, policy.budget)  # of the calls that its tools make
         self.responses: list[CompletionResponse] = []
         self.arrived = Arrived()
         self._request: CompletionRequest | None = None  # of the attempt that is open
@@ -88,7 +90,9 @@ class Run:
         if self._cover is not None:
             request = self._cover.request
             self._adjusted = (*self._adjusted, *self._cover.adjustments)
-        self.attempts.append(Attempt(self.provider_name, self._model(request), started=time.time()))
+        self.attempts.append(
+            Attempt(self.provider_name, self._model(request), started=time.time(), agent=self.policy.name)
+        )
         self._request = request
         return request
 
@@ -175,8 +179,12 @@ class Run:
         """Put what the call had onto an error."""
         if isinstance(error, ProviderError) and not error.partial_text:
             error.partial_text = self.arrived.text
-        error.attempts = tuple(self.attempts)
-        error.receipt = total_receipt(self.attempts)
+        error.attempts = tuple(self.all_attempts())
+        error.receipt = total_receipt(error.attempts)
+
+    def all_attempts(self) -> list[Attempt]:
+        """Its own and those of the calls inside it, as they were begun."""
+        return in_order(self.attempts, self.nested.attempts) if self.nested.attempts else list(self.attempts)
 
     def _next_model(self, request: CompletionRequest) -> bool:
         first = self.provider._resolve_model(request)

@@ -12,6 +12,8 @@ LazyBridgeError
 │   └── StreamTruncated
 ├── ToolLoopError
 ├── StructuredOutputError
+├── GuardError                          a guard blocked the input (nothing was sent) or the output (withheld)
+├── VerificationError                   answer reason: no answer passed its judge
 └── BudgetExceeded                      cap spent reserved cost: it was not sent
 """
 
@@ -23,6 +25,7 @@ from lazybridge.core.errors.tree import (
     ContentPolicyError,
     ContextLengthError,
     ErrorKind,
+    GuardError,
     InvalidRequestError,
     LazyBridgeError,
     NotFoundError,
@@ -40,6 +43,7 @@ from lazybridge.core.errors.tree import (
     UnknownModelError,
     UnsupportedFeatureError,
     UnsupportedNativeToolError,
+    VerificationError,
 )
 
 __all__ = [
@@ -49,6 +53,7 @@ __all__ = [
     "ContentPolicyError",
     "ContextLengthError",
     "ErrorKind",
+    "GuardError",
     "InvalidRequestError",
     "LazyBridgeError",
     "NotFoundError",
@@ -66,6 +71,7 @@ __all__ = [
     "UnknownModelError",
     "UnsupportedFeatureError",
     "UnsupportedNativeToolError",
+    "VerificationError",
     "error_in_body",
     "from_exception",
 ]
