@@ -33,6 +33,7 @@ from lazybridge.core.errors import ProviderError as ProviderError
 from lazybridge.core.errors import StreamTruncated as StreamTruncated
 from lazybridge.core.errors import StructuredOutputError as StructuredOutputError
 from lazybridge.core.errors import ToolLoopError as ToolLoopError
+from lazybridge.core.errors import ToolServerError as ToolServerError
 from lazybridge.core.errors import UnknownModelError as UnknownModelError
 from lazybridge.core.errors import UnsupportedFeatureError as UnsupportedFeatureError
 from lazybridge.core.errors import UnsupportedNativeToolError as UnsupportedNativeToolError
@@ -88,6 +89,7 @@ from lazybridge.handles import ZaiProvider as ZaiProvider
 from lazybridge.ledger import Ledger as Ledger
 from lazybridge.manager import ModelManager as ModelManager
 from lazybridge.manager import ModelStatus as ModelStatus
+from lazybridge.mcp import MCPServer as MCPServer
 from lazybridge.media import agenerate_image as agenerate_image
 from lazybridge.media import aspeak as aspeak
 from lazybridge.media import atranscribe as atranscribe

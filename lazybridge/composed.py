@@ -6,7 +6,7 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
-from contextlib import aclosing, closing, contextmanager
+from contextlib import aclosing, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -101,21 +101,20 @@ class Composed(ABC):
             with self._nest.entered():
                 step = self._next(steps)
             while step is not None:
-                with self._nest.entered():
-                    asked = step.make() if isinstance(step, Ask) else None
-                    result: Any = self._done(step) if isinstance(step, Do) else None
-                if asked is not None and isinstance(step, Ask):
+                if isinstance(step, Ask):
                     live = step.live
-                    if live:
-                        with closing(asked.stream()) as chunks:
-                            yield from chunks
-                    else:
-                        with self._nest.entered():
-                            _drain(asked)
-                    result = asked.envelope()
+                    with self._nest.entered():
+                        made = step.make()
+                    with closing(made.stream()) as chunks:
+                        while (chunk := self._chunk(chunks, live)) is not None:
+                            yield chunk
+                    result: Any = made.envelope()
+                else:
+                    with self._nest.entered():
+                        result = self._done(step)
                 with self._nest.entered():
                     step = self._sent(steps, result)
-            yield from () if live else self._chunks()
+            yield from () if live else self._pieces()
 
     async def astream(self) -> AsyncGenerator[StreamChunk, None]:
         """`stream`, on the running event loop."""
@@ -124,23 +123,40 @@ class Composed(ABC):
             with self._nest.entered():
                 step = self._next(steps)
             while step is not None:
-                with self._nest.entered():
-                    asked = step.make() if isinstance(step, Ask) else None
-                    result: Any = await self._adone(step) if isinstance(step, Do) else None
-                if asked is not None and isinstance(step, Ask):
+                if isinstance(step, Ask):
                     live = step.live
-                    if live:
-                        async with aclosing(asked.astream()) as chunks:
-                            async for chunk in chunks:
-                                yield chunk
-                    else:
-                        with self._nest.entered():
-                            await _adrain(asked)
-                    result = asked.envelope()
+                    with self._nest.entered():
+                        made = step.make()
+                    async with aclosing(made.astream()) as chunks:
+                        while (chunk := await self._achunk(chunks, live)) is not None:
+                            yield chunk
+                    result: Any = made.envelope()
+                else:
+                    with self._nest.entered():
+                        result = await self._adone(step)
                 with self._nest.entered():
                     step = self._sent(steps, result)
-            for chunk in () if live else self._chunks():
-                yield chunk
+            for piece in () if live else self._pieces():
+                yield piece
+
+    def _chunk(self, chunks: Generator[StreamChunk, None, None], live: bool) -> StreamChunk | None:
+        """The next chunk where they are handed on, else None once all have come, or the call failed."""
+        with self._nest.entered():
+            if live:
+                return next(chunks, None)
+            with suppress(LazyBridgeError):  # the envelope has it
+                for _ in chunks:
+                    pass
+            return None
+
+    async def _achunk(self, chunks: AsyncGenerator[StreamChunk, None], live: bool) -> StreamChunk | None:
+        with self._nest.entered():
+            if live:
+                return await anext(chunks, None)
+            with suppress(LazyBridgeError):
+                async for _ in chunks:
+                    pass
+            return None
 
     def _next(self, steps: Steps) -> Ask | Do | None:
         return self._advanced(lambda: next(steps))
@@ -176,7 +192,7 @@ class Composed(ABC):
             self._nest.deadline.check()
             return _Raised(exc)
 
-    def _chunks(self) -> Iterator[StreamChunk]:
+    def _pieces(self) -> Iterator[StreamChunk]:
         """An answer that was held back, in one piece."""
         assert self._answer is not None
         if self._answer.error is not None:
@@ -225,24 +241,6 @@ class Composed(ABC):
 @dataclass(frozen=True)
 class _Raised:
     exception: Exception
-
-
-def _drain(asked: AnyCall) -> None:
-    try:
-        with closing(asked.stream()) as chunks:
-            for _ in chunks:
-                pass
-    except LazyBridgeError:
-        pass  # the envelope has it
-
-
-async def _adrain(asked: AnyCall) -> None:
-    try:
-        async with aclosing(asked.astream()) as chunks:
-            async for _ in chunks:
-                pass
-    except LazyBridgeError:
-        pass
 
 
 class Failed(Composed):

@@ -12,6 +12,7 @@ LazyBridgeError
 │   └── StreamTruncated
 ├── ToolLoopError
 ├── StructuredOutputError
+├── ToolServerError                     an MCP server cannot be opened or does not answer
 ├── GuardError                          a guard blocked the input (nothing was sent) or the output (withheld)
 ├── VerificationError                   answer reason: no answer passed its judge
 └── BudgetExceeded                      cap spent reserved cost: it was not sent
@@ -40,6 +41,7 @@ from lazybridge.core.errors.tree import (
     StreamTruncated,
     StructuredOutputError,
     ToolLoopError,
+    ToolServerError,
     UnknownModelError,
     UnsupportedFeatureError,
     UnsupportedNativeToolError,
@@ -68,6 +70,7 @@ __all__ = [
     "StreamTruncated",
     "StructuredOutputError",
     "ToolLoopError",
+    "ToolServerError",
     "UnknownModelError",
     "UnsupportedFeatureError",
     "UnsupportedNativeToolError",

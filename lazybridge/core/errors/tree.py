@@ -66,6 +66,10 @@ class StructuredOutputError(LazyBridgeError):
     """The answer does not fit the schema; `partial_text` is the answer, `__cause__` says why."""
 
 
+class ToolServerError(LazyBridgeError):
+    """An MCP server cannot be opened, has gone away or does not answer; the message says which."""
+
+
 class GuardError(LazyBridgeError):
     """A guard blocked what was asked, and nothing was sent, or what was answered, and that is withheld; `__cause__` is what
     the guard raised, None where it said False."""
