@@ -6,6 +6,7 @@ import time
 from typing import Annotated
 
 from mcp.server.mcpserver import Image, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, Field
 
@@ -45,7 +46,7 @@ def summary() -> CallToolResult:
 @server.tool()
 def fail() -> str:
     """Fails."""
-    raise ValueError("out of paper")
+    raise ToolError("out of paper")
 
 
 @server.tool(name="odd.name/of tool")
