@@ -6,12 +6,13 @@ import asyncio
 import importlib.util
 import os
 import re
+import sys
 import threading
 import weakref
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from lazybridge.core.closing import Closing
 from lazybridge.core.errors import ConfigurationError, ToolServerError
@@ -58,12 +59,13 @@ class MCPServer(Closing):
 
         async def connect(stack: AsyncExitStack, heard: Any) -> Any:
             from mcp import Client, StdioServerParameters
+            from mcp.client.stdio import stdio_client
 
             folder = None if cwd is None else os.fspath(cwd)
             started = StdioServerParameters(
                 command=command, args=list(arguments), env=None if env is None else dict(env), cwd=folder
             )
-            return await stack.enter_async_context(Client(started, message_handler=heard))
+            return await stack.enter_async_context(Client(stdio_client(started, _stderr(stack)), message_handler=heard))
 
         return cls(" ".join((command, *arguments)), connect, timeout=timeout, prefix=prefix)
 
@@ -92,7 +94,7 @@ class MCPServer(Closing):
         """
         session = self._opened()
         if session.listed is None:
-            session.listed = self._result(session, session.submit(_listed(session)))
+            session.listed = self._result(session, self._submitted(session, _listed(session)))
         return [MCPTool(self, tool) for tool in session.listed]
 
     def open(self) -> None:
@@ -139,11 +141,17 @@ class MCPServer(Closing):
         with self._lock:
             if self._session is session:
                 self._session = None
-        session.stop()
+        session.stop(0)  # it is of no use any more: nobody waits for its end
 
     def _begun(self, session: Session, name: str, arguments: Mapping[str, Any]) -> Future[Any]:
         seconds = self._seconds()
-        return session.submit(session.client().call_tool(name, dict(arguments), read_timeout_seconds=seconds))
+        return self._submitted(session, session.client().call_tool(name, dict(arguments), read_timeout_seconds=seconds))
+
+    def _submitted(self, session: Session, work: Any) -> Future[Any]:
+        try:
+            return session.submit(work)
+        except ConnectionError as exc:
+            raise self._error(exc, "failed") from exc
 
     def _result(self, session: Session, work: Future[Any]) -> Any:
         try:
@@ -156,6 +164,11 @@ class MCPServer(Closing):
         try:
             async with asyncio.timeout(self._seconds()):
                 return await asyncio.wrap_future(work)
+        except asyncio.CancelledError as exc:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise self._error(ConnectionError("it was closed meanwhile"), "failed") from exc
         except Exception as exc:
             raise self._failed(session, exc) from exc
 
@@ -179,6 +192,17 @@ class MCPServer(Closing):
 
     def __repr__(self) -> str:
         return f"MCPServer({self.where!r}, {'open' if self._session is not None else 'closed'})"
+
+
+def _stderr(stack: AsyncExitStack) -> TextIO:
+    """Where a program's complaints go: what notebooks and tests put in the place of stderr is often no file."""
+    for stream in (sys.stderr, sys.__stderr__):
+        try:
+            if stream is not None and stream.fileno() >= 0:
+                return stream
+        except (AttributeError, OSError):  # io.UnsupportedOperation is an OSError
+            continue
+    return stack.enter_context(open(os.devnull, "w"))
 
 
 async def _listed(session: Session) -> list[Any]:

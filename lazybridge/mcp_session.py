@@ -53,17 +53,21 @@ class Session:
 
     def client(self) -> mcp.Client:
         """The connection; waits until it is open. Raises what kept it from opening."""
-        return self._opened.result()
+        return self._opened.result(self._seconds)
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """Run a coroutine where the connection lives."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+        """Run a coroutine where the connection lives. Raises ConnectionError where it has been closed."""
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError:
+            work.close()
+            raise ConnectionError("it was closed meanwhile") from None
 
-    def stop(self) -> None:
-        """Close the connection, and end the process where there is one."""
+    def stop(self, wait_s: float = _ENDING_S) -> None:
+        """Close the connection, and end the process where there is one; waits so long for it."""
         if self._thread.is_alive() and self._opened.done():
             try:
                 self._loop.call_soon_threadsafe(self._end.set)
             except RuntimeError:
                 return  # its loop has ended
-            self._thread.join(_ENDING_S)
+            self._thread.join(wait_s)

@@ -50,10 +50,11 @@ def current() -> Nest | None:
 
 
 def deadline_within(timeout: float | None) -> Deadline:
-    """A deadline of so many seconds, or of what is left of the outer call's where that is less."""
-    outer = _current.get()
-    left = None if outer is None else outer.deadline.left()
-    return Deadline(timeout if left is None or (timeout is not None and timeout <= left) else left)
+    """A deadline of so many seconds, or the outer call's where that is earlier."""
+    own, outer = Deadline(timeout), _current.get()
+    if outer is None or outer.deadline.at is None:
+        return own
+    return own if own.at is not None and own.at <= outer.deadline.at else outer.deadline
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, Field
 
-server = MCPServer("tests")
+server = MCPServer("tests", log_level="ERROR")
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(24)
 
 
