@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
 from contextlib import aclosing, closing
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 from lazybridge.composed import AnyCall, Failed
 from lazybridge.core import structured
 from lazybridge.core.closing import Closing
-from lazybridge.core.errors import ConfigurationError
+from lazybridge.core.errors import ConfigurationError, UnsupportedFeatureError
 from lazybridge.core.errors.secrets import Secret
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.types import CompletionRequest, StreamChunk
@@ -22,6 +23,7 @@ from lazybridge.envelope import Envelope
 from lazybridge.estimate import Estimate, estimate, payload
 from lazybridge.guards import GuardedCall, checked_guards
 from lazybridge.settings import Options, Settings, Task, refusal_of
+from lazybridge.tool_sources import listed
 from lazybridge.verify import Verdict, VerifiedCall, checked_verification
 
 if TYPE_CHECKING:
@@ -107,6 +109,14 @@ class Agent(Closing):
         named = name or getattr(policy, "name", None) or getattr(self.engine, "name", None)
         return tool_of(self, named, description, getattr(template, "system", None))
 
+    def _listed(self, task: Task, attachments: Iterable[Any], settings: Settings) -> CompletionRequest:
+        """The request with all its tools; servers that have some are opened."""
+        if not isinstance(self.engine, LLMEngine):
+            raise UnsupportedFeatureError(
+                f"{type(self.engine).__name__} sends nothing that could be looked at or counted"
+            )
+        return listed(self.engine.request(task, attachments, **settings), self.engine.sorted)
+
     def _asked(self, task: Task, attachments: Iterable[Any], settings: Settings) -> Callable[[], AnyCall]:
         """How to make the call; what is wrong with its arguments is said now."""
         refusal = refusal_of(task)
@@ -138,7 +148,8 @@ class Agent(Closing):
         **settings: Unpack[Settings],
     ) -> Estimate:
         """What one request would cost in USD, at least, probably and at most; nothing is sent."""
-        request, _ = self.engine.on_a_rung(self.engine.request(task, attachments, **settings))
+        request = self._listed(task, attachments, settings)
+        request, _ = self.engine.on_a_rung(request)
         return estimate(self.engine.provider, request, expected_output_tokens)
 
     def count_tokens(self, task: Task, *, attachments: Iterable[Any] = (), **settings: Unpack[Settings]) -> int:
@@ -148,13 +159,14 @@ class Agent(Closing):
         """
         from lazybridge.token_count import counted  # what most programs never need
 
-        return counted(self.engine, self.engine.request(task, attachments, **settings))
+        return counted(self.engine, self._listed(task, attachments, settings))
 
     async def acount_tokens(self, task: Task, *, attachments: Iterable[Any] = (), **settings: Unpack[Settings]) -> int:
         """`count_tokens`, on the running event loop."""
         from lazybridge.token_count import acounted
 
-        return await acounted(self.engine, self.engine.request(task, attachments, **settings))
+        request = await asyncio.to_thread(self._listed, task, attachments, settings)
+        return await acounted(self.engine, request)
 
     def dry_run(self, task: Task, *, attachments: Iterable[Any] = (), **settings: Unpack[Settings]) -> dict[str, Any]:
         """The JSON body that a call would send to the vendor, as a dict of its own; nothing is sent. A budget may lower
@@ -162,7 +174,8 @@ class Agent(Closing):
 
         Raises UnsupportedFeatureError for a provider class that does not show what it sends.
         """
-        request, _ = self.engine.on_a_rung(self.engine.request(task, attachments, **settings))
+        request = self._listed(task, attachments, settings)
+        request, _ = self.engine.on_a_rung(request)
         return payload(self.engine.provider, request)
 
     def close(self) -> None:

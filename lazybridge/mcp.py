@@ -6,20 +6,19 @@ import asyncio
 import importlib.util
 import os
 import re
-import sys
 import threading
 import weakref
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
-from typing import Any, Self, TextIO
+from typing import Any, Self
 
 from lazybridge.core.closing import Closing
 from lazybridge.core.errors import ConfigurationError, ToolServerError
 from lazybridge.core.retry import checked_timeout
 from lazybridge.core.types import Message, ToolCall, ToolDefinition
 from lazybridge.mcp_results import answered, message_of
-from lazybridge.mcp_session import Connect, Session
+from lazybridge.mcp_session import Connect, Session, stderr_of
 from lazybridge.nesting import deadline_within
 from lazybridge.tools import Tool
 
@@ -65,7 +64,9 @@ class MCPServer(Closing):
             started = StdioServerParameters(
                 command=command, args=list(arguments), env=None if env is None else dict(env), cwd=folder
             )
-            return await stack.enter_async_context(Client(stdio_client(started, _stderr(stack)), message_handler=heard))
+            return await stack.enter_async_context(
+                Client(stdio_client(started, stderr_of(stack)), message_handler=heard)
+            )
 
         return cls(" ".join((command, *arguments)), connect, timeout=timeout, prefix=prefix)
 
@@ -193,16 +194,8 @@ class MCPServer(Closing):
     def __repr__(self) -> str:
         return f"MCPServer({self.where!r}, {'open' if self._session is not None else 'closed'})"
 
-
-def _stderr(stack: AsyncExitStack) -> TextIO:
-    """Where a program's complaints go: what notebooks and tests put in the place of stderr is often no file."""
-    for stream in (sys.stderr, sys.__stderr__):
-        try:
-            if stream is not None and stream.fileno() >= 0:
-                return stream
-        except (AttributeError, OSError):  # io.UnsupportedOperation is an OSError
-            continue
-    return stack.enter_context(open(os.devnull, "w"))
+    def __str__(self) -> str:
+        return f"{self.prefix}@{self.where}"
 
 
 async def _listed(session: Session) -> list[Any]:

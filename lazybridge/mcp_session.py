@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 if TYPE_CHECKING:
     import mcp
@@ -71,3 +73,14 @@ class Session:
             except RuntimeError:
                 return  # its loop has ended
             self._thread.join(wait_s)
+
+
+def stderr_of(stack: AsyncExitStack) -> TextIO:
+    """Where a program's complaints go: what notebooks and tests put in the place of stderr is often no file."""
+    for stream in (sys.stderr, sys.__stderr__):
+        try:
+            if stream is not None and stream.fileno() >= 0:
+                return stream
+        except (AttributeError, OSError):  # io.UnsupportedOperation is an OSError
+            continue
+    return stack.enter_context(open(os.devnull, "w"))

@@ -181,6 +181,7 @@ class Model(Factories, Closing):
         except UnsupportedFeatureError:  # a class that does not show what it sends
             sent = [provider._resolve_model(request), request]
         where = [provider.registered_name(), *(getattr(provider, name, None) for name in _ADDRESSES)]
+        where += [str(source) for source in self.engine.sorted.sources]  # whose tools are listed later
         return [where, sent, request.extra_headers, str(self._output(asked))]
 
     def _patience(self, asked: Asked) -> float | None:

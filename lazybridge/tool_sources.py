@@ -55,10 +55,18 @@ class SourcedCall(Composed):
         self._make, self._request, self._tools = make, request, tools
 
     def _steps(self) -> Steps:
-        found = list(self._tools.known)
+        found: list[Tool] = []
         for source in self._tools.sources:
             found += yield Do(source.tools)
-        toolbox = Toolbox(found)
-        request = replace(self._request, tools=toolbox.definitions)
+        toolbox, request = Toolbox((*self._tools.known, *found)), _with(self._request, found)
         envelope: Envelope[Any] = yield Ask(lambda: self._make(request, toolbox), live=True)
         return envelope
+
+
+def listed(request: CompletionRequest, tools: Sorted) -> CompletionRequest:
+    """A request with the tools of every source; opens those that are closed."""
+    return _with(request, [tool for source in tools.sources for tool in source.tools()]) if tools.sources else request
+
+
+def _with(request: CompletionRequest, found: Sequence[Tool]) -> CompletionRequest:
+    return replace(request, tools=(*request.tools, *(tool.definition for tool in found)))

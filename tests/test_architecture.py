@@ -23,7 +23,7 @@ LEVELS = (
     ("endpoint_run",),
     ("engines",),
     ("engine",),
-    ("guards", "verify", "tool_sources"),
+    ("guards", "verify", "tool_sources", "mcp_results", "mcp_session"),
     ("composed",),
     ("call",),
     ("drivers",),

@@ -17,6 +17,7 @@ from lazybridge import (
     GuardError,
     LazyBridgeError,
     LLMEngine,
+    UnsupportedFeatureError,
 )
 from lazybridge.core.errors import AuthenticationError, ProviderTimeoutError
 from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk, UsageStats
@@ -185,6 +186,12 @@ def test_it_is_a_tool(vendor: FakeVendor, mode: Mode) -> None:
     tool = Agent(engine=Hours()).as_tool(name="hours", description="When the shop is open.")
     assert mode(KINDS["chat"].agent(vendor.url, tools=[tool]), "go").ok
     assert "We open at 9." in str(vendor.bodies()[1])
+
+
+def test_what_is_the_built_in_engines_alone_is_said() -> None:
+    for method in ("estimate", "dry_run", "count_tokens"):
+        with pytest.raises(UnsupportedFeatureError, match="Hours"):
+            getattr(Agent(engine=Hours()), method)("hi")
 
 
 def test_the_built_in_engine_is_one() -> None:

@@ -269,3 +269,18 @@ def test_an_agent_without_servers_loads_no_mcp() -> None:
     code = "import sys, lazybridge; lazybridge.Agent; lazybridge.MCPServer; assert 'mcp' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
     assert Agent
+
+
+def test_its_tools_are_in_a_dry_run_and_an_estimate(vendor: FakeVendor, shared: MCPServer) -> None:
+    agent = KINDS["chat"].agent(vendor.url, tools=[shared])
+    assert "Adds two numbers." in str(agent.dry_run("go")["tools"])
+    with_tools, without = agent.estimate("go").expected, KINDS["chat"].agent(vendor.url).estimate("go").expected
+    assert with_tools is not None
+    assert without is not None
+    assert with_tools > without
+
+
+def test_a_choice_of_its_tools(vendor: FakeVendor, shared: MCPServer) -> None:
+    one = [tool for tool in shared.tools() if tool.name == "add"]
+    KINDS["chat"].agent(vendor.url, tools=one, tool_choice="add")("go")
+    assert [tool["function"]["name"] for tool in vendor.bodies()[0]["tools"]] == ["add"]
