@@ -10,12 +10,12 @@ from typing import Any
 
 from lazybridge.agent import AgentStream
 from lazybridge.composed import Ask, Composed, Steps
-from lazybridge.core.errors import ConfigurationError
+from lazybridge.core.errors import ConfigurationError, LazyBridgeError
 from lazybridge.core.retry import checked_timeout
 from lazybridge.core.types import StreamChunk, ToolCall
 from lazybridge.envelope import Envelope, EnvelopeMetadata
 from lazybridge.nesting import named
-from lazybridge.settings import Task, refusal_of
+from lazybridge.settings import Task, is_empty, refusal_of
 from lazybridge.tools import Tool
 
 # An agent, a chain or a parallel: called it answers, `run` answers on the running event loop.
@@ -117,6 +117,8 @@ class _ChainCall(Composed):
             error = refusal_of(answer)
             if error is not None or last:
                 return answer if isinstance(answer, Envelope) else Envelope(EnvelopeMetadata(), None, error)
+            if is_empty(answer):
+                raise LazyBridgeError(f"step {place + 1} of the chain answered nothing that could be handed on")
             task, settings = answer, {}
         raise AssertionError("a chain has a last step")
 

@@ -125,11 +125,17 @@ def _answered(envelopes: Sequence[Envelope[Any]], attachments: tuple[Any, ...]) 
     """The answers of other calls as what the user says: their texts, images and audio."""
     texts = [_text_of(envelope) for envelope in envelopes]
     media = [item for envelope in envelopes for item in envelope.media]
-    if not any(text.strip() for text in texts) and not media and not attachments:
+    if is_empty(envelopes) and not attachments:
         raise ValueError(
             "the answer that is to be the task is empty\nlook at envelope.tool_calls and envelope.response"
         )
     return Message.user("\n\n".join(filter(None, texts)), attachments=(*media, *attachments))
+
+
+def is_empty(answer: Envelope[Any] | Sequence[Envelope[Any]]) -> bool:
+    """Whether there is neither text nor media in an answer, or in any of several."""
+    envelopes = [answer] if isinstance(answer, Envelope) else answer
+    return not any(_text_of(envelope).strip() or envelope.media for envelope in envelopes)
 
 
 def _text_of(envelope: Envelope[Any]) -> str:

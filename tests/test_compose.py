@@ -243,6 +243,14 @@ def test_a_chain_left_early_says_so(vendor: FakeVendor, second: FakeVendor) -> N
     assert len(stream.envelope.metadata.attempts) == 2
 
 
+def test_an_answer_that_cannot_be_handed_on_ends_a_chain(vendor: FakeVendor, second: FakeVendor, mode: Mode) -> None:
+    vendor.tool_call = {"name": "unknown", "arguments": {}}
+    envelope = mode(Agent.chain(KINDS["chat"].agent(vendor.url), KINDS["chat"].agent(second.url)), "hi")  # type: ignore[arg-type]
+    assert "step 1" in str(envelope.error)
+    assert envelope.metadata.cost_usd
+    assert second.requests == []
+
+
 def test_a_chains_time_holds_for_all_its_steps(vendor: FakeVendor, second: FakeVendor, mode: Mode) -> None:
     second.fail(Fault(hang=20))
     chain = Agent.chain(KINDS["chat"].agent(vendor.url), KINDS["chat"].agent(second.url), timeout=0.7)
