@@ -1,7 +1,7 @@
 """The public names for type checkers; `__init__.py` imports each on first use."""
 
 from lazybridge.agent import Agent as Agent
-from lazybridge.agent import AgentStream as AgentStream
+from lazybridge.agent_stream import AgentStream as AgentStream
 from lazybridge.batch_jobs import Batch as Batch
 from lazybridge.batch_jobs import abatch as abatch
 from lazybridge.batch_jobs import batch as batch
@@ -31,6 +31,7 @@ from lazybridge.core.errors import BudgetExceeded as BudgetExceeded
 from lazybridge.core.errors import ConfigurationError as ConfigurationError
 from lazybridge.core.errors import ContentPolicyError as ContentPolicyError
 from lazybridge.core.errors import ContextLengthError as ContextLengthError
+from lazybridge.core.errors import GuardError as GuardError
 from lazybridge.core.errors import InvalidRequestError as InvalidRequestError
 from lazybridge.core.errors import LazyBridgeError as LazyBridgeError
 from lazybridge.core.errors import NotFoundError as NotFoundError
@@ -46,9 +47,11 @@ from lazybridge.core.errors import StreamTruncated as StreamTruncated
 from lazybridge.core.errors import StructuredOutputError as StructuredOutputError
 from lazybridge.core.errors import ToolError as ToolError
 from lazybridge.core.errors import ToolLoopError as ToolLoopError
+from lazybridge.core.errors import ToolServerError as ToolServerError
 from lazybridge.core.errors import UnknownModelError as UnknownModelError
 from lazybridge.core.errors import UnsupportedFeatureError as UnsupportedFeatureError
 from lazybridge.core.errors import UnsupportedNativeToolError as UnsupportedNativeToolError
+from lazybridge.core.errors import VerificationError as VerificationError
 from lazybridge.core.hints import CacheConfig as CacheConfig
 from lazybridge.core.hints import ThinkingConfig as ThinkingConfig
 from lazybridge.core.messages_json import messages_from_json as messages_from_json
@@ -72,6 +75,7 @@ from lazybridge.core.types import UsageStats as UsageStats
 from lazybridge.embeddings import aembed as aembed
 from lazybridge.embeddings import embed as embed
 from lazybridge.engine import LLMEngine as LLMEngine
+from lazybridge.engines import Engine as Engine
 from lazybridge.envelope import Attempt as Attempt
 from lazybridge.envelope import Envelope as Envelope
 from lazybridge.envelope import EnvelopeMetadata as EnvelopeMetadata
@@ -104,6 +108,7 @@ from lazybridge.handles import ZaiProvider as ZaiProvider
 from lazybridge.ledger import Ledger as Ledger
 from lazybridge.manager import ModelManager as ModelManager
 from lazybridge.manager import ModelStatus as ModelStatus
+from lazybridge.mcp import MCPServer as MCPServer
 from lazybridge.media import agenerate_image as agenerate_image
 from lazybridge.media import aspeak as aspeak
 from lazybridge.media import atranscribe as atranscribe

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import aclosing, closing
+import asyncio
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Self, Unpack, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, Unpack, cast, overload
 
-from lazybridge.call import Call
+from lazybridge.agent_stream import AgentStream
+from lazybridge.composed import AnyCall, Failed
 from lazybridge.core import structured
 from lazybridge.core.closing import Closing
-from lazybridge.core.errors import ConfigurationError
+from lazybridge.core.errors import ConfigurationError, UnsupportedFeatureError
 from lazybridge.core.errors.secrets import Secret
 from lazybridge.core.providers.base import BaseProvider
-from lazybridge.core.showing import Shown
-from lazybridge.core.types import CompletionRequest, StreamChunk
+from lazybridge.core.types import CompletionRequest
 from lazybridge.engine import LLMEngine
+from lazybridge.engines import Engine, call_of, request_of
 from lazybridge.envelope import Envelope
 from lazybridge.estimate import Estimate, estimate, payload
-from lazybridge.partials import Partials
-from lazybridge.settings import AgentOptions, Settings, Task
+from lazybridge.guards import GuardedCall, checked_guards
+from lazybridge.settings import AgentOptions, Settings, Task, refusal_of
+from lazybridge.tool_sources import listed
+from lazybridge.verify import Verdict, VerifiedCall, checked_verification
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar  # of what pydantic needs; a default is Python 3.13's
+
+    from lazybridge.chat import Chat, Start
+    from lazybridge.compose import Chain, Parallel
+    from lazybridge.memory import Memory
+    from lazybridge.tools import Tool
 
     X = TypeVar("X", default=Any)
     Y = TypeVar("Y")
@@ -33,10 +40,6 @@ else:
 
     X = TypeVar("X")
 
-if TYPE_CHECKING:
-    from lazybridge.chat import Chat, Start
-    from lazybridge.memory import Memory
-
 
 class Agent(Closing, Generic[X]):
     """`Agent("claude-haiku-5-5")("hi").text()`.
@@ -44,12 +47,21 @@ class Agent(Closing, Generic[X]):
     `model` is a model id, `vendor/model`, a provider's name or alias (its default model), or a provider you built.
     Without one, the first vendor whose key is set answers, else the local model; stderr says which and why.
     `output` is the type of the payload, text where there is none. Every setting of `Settings`, and every option of `LLMEngine`, is a keyword.
+    `engine` is who answers instead: anything with `run(request)`. `guard` checks and may change what is asked and
+    answered; `verify` judges each answer, up to `max_verify` of them.
     Raises ConfigurationError for a missing key or package, an unknown model, or a misspelt tier or option.
     """
 
     @overload
     def __init__(
-        self, model: str | BaseProvider | None = None, *, output: type[X], **options: Unpack[AgentOptions]
+        self,
+        model: str | BaseProvider | None = None,
+        *,
+        output: type[X],
+        guard: Any = None,
+        verify: Any = None,
+        max_verify: int = 3,
+        **options: Unpack[AgentOptions],
     ) -> None: ...
     @overload
     def __init__(
@@ -57,6 +69,9 @@ class Agent(Closing, Generic[X]):
         model: str | BaseProvider | None = None,
         *,
         output: None = None,
+        guard: Any = None,
+        verify: Any = None,
+        max_verify: int = 3,
         **options: Unpack[AgentOptions],
     ) -> None: ...
     @overload  # a union, a Literal, a JSON schema: no type checker's type[X]
@@ -65,7 +80,10 @@ class Agent(Closing, Generic[X]):
         model: str | BaseProvider | None = None,
         *,
         output: Any = None,
-        engine: LLMEngine | None = None,
+        engine: Engine | None = None,
+        guard: Any = None,
+        verify: Any = None,
+        max_verify: int = 3,
         **options: Unpack[AgentOptions],
     ) -> None: ...
     def __init__(
@@ -73,7 +91,10 @@ class Agent(Closing, Generic[X]):
         model: str | BaseProvider | None = None,
         *,
         output: Any = None,
-        engine: LLMEngine | None = None,
+        engine: Engine | None = None,
+        guard: Any = None,
+        verify: Any = None,
+        max_verify: int = 3,
         **options: Unpack[AgentOptions],
     ) -> None:
         if "api_key" in options and isinstance(options["api_key"], str):
@@ -82,7 +103,12 @@ class Agent(Closing, Generic[X]):
         if engine is not None and (model is not None or given):
             beside = ", ".join([*(["a model"] if model is not None else []), *given])
             raise ConfigurationError(f"{beside} cannot be given beside engine=\npass it to LLMEngine(...)")
-        self.engine = engine or LLMEngine(model, output=output, **options)
+        if engine is not None and (isinstance(engine, (type, Agent)) or not isinstance(engine, Engine)):
+            raise ConfigurationError(f"engine={engine!r} is no engine\nan engine is an object with run(request)")
+        # A user's engine has less: who asks for more of it (a provider, a policy) built the agent with an LLMEngine.
+        self.engine = LLMEngine(model, output=output, **options) if engine is None else cast(LLMEngine, engine)
+        self._guards = checked_guards(guard)
+        self._verification = checked_verification(verify, max_verify, getattr(verify, "_verdict", None))
 
     @classmethod
     def from_provider(cls, name: str, *, tier: str | None = None, model: str | None = None, **options: Any) -> Self:
@@ -110,7 +136,7 @@ class Agent(Closing, Generic[X]):
 
         A failed call returns an envelope whose `ok` is False; only bad arguments and ConfigurationError raise.
         """
-        return self._call(task, attachments, output, settings).whole()
+        return self._asked(task, attachments, output, settings)().whole()
 
     @overload
     async def run(
@@ -128,7 +154,7 @@ class Agent(Closing, Generic[X]):
         self, task: Task, *, attachments: Iterable[Any] = (), output: Any = None, **settings: Unpack[Settings]
     ) -> Envelope[Any]:
         """Ask without blocking the event loop."""
-        return await self._call(task, attachments, output, settings).awhole()
+        return await self._asked(task, attachments, output, settings)().awhole()
 
     @overload
     def stream(
@@ -146,18 +172,8 @@ class Agent(Closing, Generic[X]):
         self, task: Task, *, attachments: Iterable[Any] = (), output: Any = None, **settings: Unpack[Settings]
     ) -> AgentStream[Any]:
         """The answer in pieces: `for chunk in agent.stream(...)` or `async for chunk in agent.stream(...)`."""
-        request = self._request(task, attachments, output, settings)
-        wanted = self.engine.output if output is None else output
-        return AgentStream(partial(self.engine.call, request, wanted), wanted)
-
-    def _request(
-        self, task: Task, attachments: Iterable[Any], output: Any, settings: Mapping[str, Any]
-    ) -> CompletionRequest:
-        request = self.engine.request(task, attachments, **settings)
-        return request if output is None else replace(request, output_schema=structured.output_schema(output))
-
-    def _call(self, task: Task, attachments: Iterable[Any], output: Any, settings: Mapping[str, Any]) -> Call:
-        return self.engine.call(self._request(task, attachments, output, settings), output)
+        wanted = getattr(self.engine, "output", None) if output is None else output
+        return AgentStream(self._asked(task, attachments, output, settings), wanted)
 
     def chat(self, messages: Start = (), *, memory: Memory | None = None) -> Chat:
         """A conversation that remembers: `chat = agent.chat()`, `chat("hi")`. It begins with `messages`, or with those of
@@ -165,6 +181,62 @@ class Agent(Closing, Generic[X]):
         from lazybridge.chat import Chat  # what most programs never need
 
         return Chat(self, messages, memory=memory)
+
+    @staticmethod
+    def chain(*agents: Any, name: str | None = None, timeout: float | None = None) -> Chain:
+        """Agents one after another; each gets the answer of the one before as its task."""
+        from lazybridge.compose import Chain
+
+        return Chain(*agents, name=name, timeout=timeout)
+
+    @staticmethod
+    def parallel(*agents: Any, name: str | None = None) -> Parallel:
+        """Agents side by side with the same task; a list of envelopes in their order."""
+        from lazybridge.compose import Parallel
+
+        return Parallel(*agents, name=name)
+
+    def as_tool(self, *, name: str | None = None, description: str | None = None) -> Tool:
+        """This agent as a tool of another one; `tools=[agent]` is the same. `name` is the agent's own, `description` the
+        first paragraph of its `system`, unless they are given here."""
+        from lazybridge.compose import tool_of
+
+        policy, template = getattr(self.engine, "policy", None), getattr(self.engine, "_template", None)
+        named = name or getattr(policy, "name", None) or getattr(self.engine, "name", None)
+        return tool_of(self, named, description, getattr(template, "system", None))
+
+    def _listed(self, task: Task, attachments: Iterable[Any], settings: Settings) -> CompletionRequest:
+        """The request with all its tools; servers that have some are opened."""
+        if not isinstance(self.engine, LLMEngine):
+            raise UnsupportedFeatureError(
+                f"{type(self.engine).__name__} sends nothing that could be looked at or counted"
+            )
+        return listed(self.engine.request(task, attachments, **settings), self.engine.sorted)
+
+    def _asked(self, task: Task, attachments: Iterable[Any], output: Any, settings: Settings) -> Callable[[], AnyCall]:
+        """How to make the call; what is wrong with its arguments is said now."""
+        refusal = refusal_of(task)
+        if refusal is not None:
+            return partial(Failed, refusal)
+        request = request_of(self.engine, task, attachments, settings)
+        if output is not None:
+            request = replace(request, output_schema=structured.output_schema(output))
+        return partial(self._made, request, output)
+
+    def _made(self, request: CompletionRequest, output: Any = None) -> AnyCall:
+        """One call between the guards, until its answer stands."""
+
+        def guarded(request: CompletionRequest) -> AnyCall:
+            wanted = getattr(self.engine, "output", None) if output is None else output
+            made = partial(call_of, self.engine, output=output)
+            return GuardedCall(made, request, self._guards, wanted) if self._guards else made(request)
+
+        return VerifiedCall(guarded, request, self._verification) if self._verification else guarded(request)
+
+    def _verdict(self, question: str) -> AnyCall:
+        """The call that judges another agent's answer."""
+        request = replace(request_of(self.engine, question), output_schema=structured.output_schema(Verdict))
+        return self._made(request, Verdict)
 
     def estimate(
         self,
@@ -175,7 +247,8 @@ class Agent(Closing, Generic[X]):
         **settings: Unpack[Settings],
     ) -> Estimate:
         """What one request would cost in USD, at least, probably and at most; nothing is sent."""
-        request, _ = self.engine.on_a_rung(self.engine.request(task, attachments, **settings))
+        request = self._listed(task, attachments, settings)
+        request, _ = self.engine.on_a_rung(request)
         return estimate(self.engine.provider, request, expected_output_tokens)
 
     def count_tokens(self, task: Task, *, attachments: Iterable[Any] = (), **settings: Unpack[Settings]) -> int:
@@ -185,13 +258,14 @@ class Agent(Closing, Generic[X]):
         """
         from lazybridge.token_count import counted  # what most programs never need
 
-        return counted(self.engine, self.engine.request(task, attachments, **settings))
+        return counted(self.engine, self._listed(task, attachments, settings))
 
     async def acount_tokens(self, task: Task, *, attachments: Iterable[Any] = (), **settings: Unpack[Settings]) -> int:
         """`count_tokens`, on the running event loop."""
         from lazybridge.token_count import acounted
 
-        return await acounted(self.engine, self.engine.request(task, attachments, **settings))
+        request = await asyncio.to_thread(self._listed, task, attachments, settings)
+        return await acounted(self.engine, request)
 
     def dry_run(self, task: Task, *, attachments: Iterable[Any] = (), **settings: Unpack[Settings]) -> dict[str, Any]:
         """The JSON body that a call would send to the vendor, as a dict of its own; nothing is sent. A budget may lower
@@ -199,91 +273,29 @@ class Agent(Closing, Generic[X]):
 
         Raises UnsupportedFeatureError for a provider class that does not show what it sends.
         """
-        request, _ = self.engine.on_a_rung(self.engine.request(task, attachments, **settings))
+        request = self._listed(task, attachments, settings)
+        request, _ = self.engine.on_a_rung(request)
         return payload(self.engine.provider, request)
 
     def close(self) -> None:
         """Close the connections that synchronous calls opened."""
-        self.engine.close()
+        if hasattr(self.engine, "close"):
+            self.engine.close()
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop, and the synchronous ones."""
-        await self.engine.aclose()
+        if hasattr(self.engine, "aclose"):
+            await self.engine.aclose()
+        else:
+            self.close()
 
     def __repr__(self) -> str:
         engine = self.__dict__.get("engine")
         if engine is None:
             return "Agent(not built)"
+        if not isinstance(engine, LLMEngine):
+            return f"Agent(engine={type(engine).__name__})"
         provider = engine.provider
         return (
             f"Agent({engine.model or provider.model or provider.default_model!r}, provider={type(provider).__name__})"
         )
-
-
-class AgentStream(Shown, Closing, Generic[X]):
-    """Iterate once, either way, or the `partials()`; `envelope` is there when it has ended, also where it was closed early or failed.
-
-    Leaving a `for` loop closes the connection; after an `async for` use `async with`, or `await stream.aclose()`.
-    """
-
-    def __init__(self, make_call: Callable[[], Call], output: Any = None) -> None:
-        self._make_call: Callable[[], Call] | None = make_call
-        self._output = output
-        self._chunks: weakref.ref[Generator[StreamChunk, None, None]] | None = None
-        self._achunks: AsyncGenerator[StreamChunk, None] | None = None
-        self.envelope: Envelope[X] | None = None
-
-    def __iter__(self) -> Iterator[StreamChunk]:
-        chunks = _kept(self._call(), weakref.ref(self))
-        self._chunks = weakref.ref(chunks)  # not held, so that whoever leaves the loop lets go of it
-        return chunks
-
-    def __aiter__(self) -> AsyncIterator[StreamChunk]:
-        self._achunks = _akept(self._call(), weakref.ref(self))
-        return self._achunks
-
-    def partials(self) -> Partials:
-        """The answer as an object that grows: `for part in stream.partials()`, or `async for`. Needs `output=`."""
-        if self._output is None:
-            raise ConfigurationError("there are no partial objects of a text\nagent.stream(..., output=MyModel)")
-        return Partials(self, self._output)
-
-    def _call(self) -> Call:
-        make_call, self._make_call = self._make_call, None
-        if make_call is None:
-            raise RuntimeError("this stream was iterated already; call agent.stream(...) again for a new one")
-        return make_call()
-
-    def close(self) -> None:
-        """Stop early and free the connection."""
-        chunks = self._chunks() if self._chunks is not None else None
-        if chunks is not None:
-            chunks.close()
-
-    async def aclose(self) -> None:
-        """Stop early and free the connection."""
-        if self._achunks is not None:
-            await self._achunks.aclose()
-
-
-def _kept(call: Call, stream: weakref.ref[AgentStream[Any]]) -> Generator[StreamChunk, None, None]:
-    try:
-        with closing(call.stream()) as chunks:
-            yield from chunks
-    finally:
-        _hand_over(call, stream)
-
-
-async def _akept(call: Call, stream: weakref.ref[AgentStream[Any]]) -> AsyncGenerator[StreamChunk, None]:
-    try:
-        async with aclosing(call.astream()) as chunks:
-            async for chunk in chunks:
-                yield chunk
-    finally:
-        _hand_over(call, stream)
-
-
-def _hand_over(call: Call, stream: weakref.ref[AgentStream[Any]]) -> None:
-    held = stream()
-    if held is not None:
-        held.envelope = call.envelope()

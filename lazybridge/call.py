@@ -18,6 +18,7 @@ from lazybridge.drivers import adrive, adrive_stream, drive, drive_stream
 from lazybridge.envelope import Envelope, EnvelopeMetadata, total_receipt, total_usage
 from lazybridge.listening import NOBODY
 from lazybridge.loop import turns
+from lazybridge.nesting import Inside, current
 from lazybridge.patience import Limits
 from lazybridge.policy import Policy
 from lazybridge.run import Run
@@ -50,7 +51,9 @@ class Call:
         )
         self._turns = self._transcript.of(loop)
         ours = tools.of_call(self._run.deadline, partial(credentials_of, provider, request.extra_headers))
-        self._tools = ours if self._run.events is None else self._run.events.around(ours, request)
+        inside = Inside(ours, self._run.nested)
+        self._tools = inside if self._run.events is None else self._run.events.around(inside, request)
+        self._outer = current()
         self._notes = notes
         self._started = time.perf_counter()
         self._last: CompletionResponse | None = None
@@ -102,6 +105,7 @@ class Call:
             self._fail(error)
         finally:
             self._run.abandon()  # where it was cancelled or interrupted
+            self._tell_outer()
 
     @contextmanager
     def _streaming(self) -> Iterator[None]:
@@ -114,6 +118,7 @@ class Call:
             raise
         finally:
             self._end()
+            self._tell_outer()
 
     def _complete_stream(self) -> None:
         if self._last is not None and self._response is None:
@@ -139,17 +144,21 @@ class Call:
             name = self._run.provider_name
             self._fail(StreamTruncated("the stream was closed before its end", provider=name, retryable=False))
 
+    def _tell_outer(self) -> None:
+        if self._outer is not None:
+            self._outer.add(self._run.all_attempts())
+
     def envelope(self) -> Envelope[Any]:
         """What came of it."""
         return Envelope(self._metadata(), self._response, self._error, self._payload, self._transcript.messages)
 
     def _metadata(self) -> EnvelopeMetadata:
-        response, attempts = self._response, self._run.attempts
+        response, own, attempts = self._response, self._run.attempts, self._run.all_attempts()
         usage, receipt = total_usage(attempts), total_receipt(attempts)
         answered = (adjustment for answer in self._run.responses for adjustment in answer.adjustments)
         adjustments = dict.fromkeys((*self._notes, *answered))
         return EnvelopeMetadata(
-            model=(response.model if response is not None else None) or (attempts[-1].model if attempts else None),
+            model=(response.model if response is not None else None) or (own[-1].model if own else None),
             provider=self._run.provider_name,
             cost_usd=receipt.cost_usd,
             receipt=receipt,

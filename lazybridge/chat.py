@@ -19,7 +19,8 @@ from lazybridge.memory import History, Memory
 from lazybridge.settings import Settings, Task, messages_of
 
 if TYPE_CHECKING:
-    from lazybridge.agent import Agent, AgentStream
+    from lazybridge.agent import Agent
+    from lazybridge.agent_stream import AgentStream
 
 Start = str | os.PathLike[str] | Iterable[Message | Mapping[str, Any]]
 
@@ -66,7 +67,7 @@ class Chat:
 
     def stream(self, task: Task, *, attachments: Iterable[Any] = (), **settings: Unpack[Settings]) -> AgentStream:
         """The answer in pieces, as `agent.stream(...)`; the question is asked when the stream is iterated."""
-        from lazybridge.agent import AgentStream
+        from lazybridge.agent_stream import AgentStream
 
         turn = self._turn(task, attachments, settings)
         return AgentStream(lambda: cast(Call, turn))  # a stream needs no more of a call than a turn has

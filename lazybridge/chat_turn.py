@@ -8,14 +8,13 @@ from contextlib import aclosing, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from lazybridge.call import Call
+from lazybridge.composed import AnyCall
 from lazybridge.core import counting
 from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.errors import UnsupportedFeatureError
 from lazybridge.core.receipt import FREE, Receipt
 from lazybridge.core.types import Adjustment, CompletionRequest, Message, StreamChunk
 from lazybridge.core.wire.chat import ChatWire
-from lazybridge.engine import LLMEngine
 from lazybridge.envelope import Envelope
 from lazybridge.memory import SUMMARY, History, Memory, Turn, to_sum_up
 from lazybridge.weighing import payload
@@ -81,7 +80,7 @@ class ChatTurn:
     def __init__(self, conversation: Conversation, request: CompletionRequest) -> None:
         self._conversation, self._request = conversation, request
         self._before = 0
-        self._call: Call | None = None
+        self._call: AnyCall | None = None
         self._notes: tuple[Adjustment, ...] = ()
         self._envelope: Envelope[Any] | None = None
 
@@ -130,13 +129,12 @@ class ChatTurn:
                 if self._call is not None and self._envelope is None:
                     self._take(self._call.envelope())
 
-    def _begin(self) -> Call:
+    def _begin(self) -> AnyCall:
         before = self._conversation.history.messages
         self._before = len(before)
         request = replace(self._request, messages=(*before, *self._request.messages))
-        engine: LLMEngine = self._conversation.agent.engine
-        self._call = engine.call(request)
-        return self._call
+        self._call = made = self._conversation.agent._made(request)
+        return made
 
     def _take(self, envelope: Envelope[Any]) -> Envelope[Any]:
         """Take an answer into the conversation; what it cost counts in any case."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
@@ -10,6 +10,7 @@ from lazybridge.audience import Audience, check_session
 from lazybridge.broken import ON_BREAK, OnBreak
 from lazybridge.budget import Budget, check_budget
 from lazybridge.call import Call
+from lazybridge.composed import AnyCall
 from lazybridge.core import structured, tiers
 from lazybridge.core.catalogue import lifecycle
 from lazybridge.core.errors import ConfigurationError
@@ -17,7 +18,7 @@ from lazybridge.core.errors.secrets import Secret
 from lazybridge.core.native_tools import AnyNativeTool
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.retry import RetryPolicy, checked_count, checked_timeout
-from lazybridge.core.types import Adjustment, CompletionRequest, Message, NativeTool, Tier, ToolDefinition
+from lazybridge.core.types import Adjustment, CompletionRequest, Message, NativeTool, Tier
 from lazybridge.envelope import Envelope
 from lazybridge.needs import rung_for
 from lazybridge.policy import Policy
@@ -33,6 +34,7 @@ from lazybridge.settings import (
     refuse_misspelt,
 )
 from lazybridge.succession import fallback_of
+from lazybridge.tool_sources import AnyTool, SourcedCall, ToolSource, sorted_out
 from lazybridge.tools import Tool, Toolbox
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ class LLMEngine(Routing):
         *,
         provider: str | type[BaseProvider] | BaseProvider | None = None,
         tier: str | None = None,
-        tools: Iterable[Tool | ToolDefinition | Callable[..., Any]] = (),
+        tools: Iterable[AnyTool | ToolSource] = (),
         native_tools: Iterable[AnyNativeTool] = (),
         output: Any = None,
         api_key: str | None = None,
@@ -110,7 +112,8 @@ class LLMEngine(Routing):
         lifecycle.warn(
             self.provider.registered_name(), self.model or self.provider.model or self.provider.default_model
         )
-        self.tools = Toolbox(tools, timeout=tool_timeout, max_parallel=max_parallel_tools)
+        self.sorted = sorted_out(tools)
+        self.tools = Toolbox(self.sorted.known, timeout=tool_timeout, max_parallel=max_parallel_tools)
         self.output = output
         self._allowed = allow_dangerous_native_tools
         self._template = self._checked({**settings, "timeout": timeout}, native_tools)
@@ -177,10 +180,14 @@ class LLMEngine(Routing):
         """The whole answer, on the running event loop."""
         return await self.call(request).awhole()
 
-    def call(self, request: CompletionRequest, output: Any = None) -> Call:
+    def call(self, request: CompletionRequest, output: Any = None) -> AnyCall:
         """One call, yet to be made; `output` is another type of its payload than the engine's."""
         wanted = self.output if output is None else output
-        return Call(self.provider, *self.on_a_rung(request), self.policy, self.tools, wanted)
+
+        def made(request: CompletionRequest, listed: Sequence[Tool] = ()) -> Call:
+            return Call(self.provider, *self.on_a_rung(request), self.policy, self.tools.and_more(listed), wanted)
+
+        return SourcedCall(made, request, self.sorted) if self.sorted.sources else made(request)
 
     def close(self) -> None:
         """Close what synchronous calls of its provider opened; a user's provider need not have `close`."""

@@ -22,7 +22,8 @@ class Attempt:
     pause before the next one; `error` is an error kind, None for a success. `usage` is None where nothing was reported.
     `receipt` is what it cost: nothing where the vendor refused it, what is known of it where it broke off. `reason` is why
     it was sent: a new turn, a retry of the one before, a fallback to another model, a broken stream's new beginning or
-    continuation, or the repair of an answer that does not fit its type."""
+    continuation, or the repair of an answer that does not fit its type. `agent` is the
+    name of the agent that made it, None where it has none."""
 
     provider: str
     model: str | None
@@ -35,6 +36,7 @@ class Attempt:
     request_id: str | None = None
     receipt: Receipt = FREE
     reason: AttemptReason = "turn"
+    agent: str | None = None
 
     @property
     def cost_usd(self) -> float | None:
@@ -44,7 +46,7 @@ class Attempt:
 
 @dataclass
 class EnvelopeMetadata:
-    """What a call took, over all its turns and attempts. Unknown is None: `cost_usd` is 0.0 only for what is free.
+    """What a call took, over all its turns and attempts, those of agents that it asked included. Unknown is None: `cost_usd` is 0.0 only for what is free.
 
     `receipt` has the lines that add up to the cost, and what is known of it where it is not exact.
     """

@@ -8,7 +8,7 @@ from contextlib import aclosing, closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, Unpack
 
-from lazybridge.call import Call
+from lazybridge.composed import AnyCall
 from lazybridge.core import structured
 from lazybridge.core.closing import Closing
 from lazybridge.core.errors import ConfigurationError, UnsupportedFeatureError
@@ -181,6 +181,7 @@ class Model(Factories, Closing):
         except UnsupportedFeatureError:  # a class that does not show what it sends
             sent = [provider._resolve_model(request), request]
         where = [provider.registered_name(), *(getattr(provider, name, None) for name in _ADDRESSES)]
+        where += [str(source) for source in self.engine.sorted.sources]  # whose tools are listed later
         return [where, sent, request.extra_headers, str(self._output(asked))]
 
     def _patience(self, asked: Asked) -> float | None:
@@ -191,7 +192,7 @@ class Model(Factories, Closing):
         """The type that an answer is parsed into; None for a text."""
         return self.engine.output if asked.output is None else asked.output
 
-    def _call(self, asked: Asked) -> Call:
+    def _call(self, asked: Asked) -> AnyCall:
         return self.engine.call(self._request(asked), asked.output)
 
     # --- lifecycle --------------------------------------------------------------------------------------------------
@@ -225,7 +226,7 @@ def _answer(envelope: Envelope[Any]) -> CompletionResponse:
     return envelope.response
 
 
-def _told(chunk: StreamChunk, call: Call) -> StreamChunk:
+def _told(chunk: StreamChunk, call: AnyCall) -> StreamChunk:
     if chunk.is_final and chunk.response is not None:
         metadata = call.envelope().metadata
         chunk.response.attempts, chunk.response.receipt = metadata.attempts, metadata.receipt

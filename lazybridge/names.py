@@ -4,7 +4,8 @@ from __future__ import annotations
 
 # fmt: off
 HOMES = {
-    "agent": "Agent AgentStream",
+    "agent": "Agent",
+    "agent_stream": "AgentStream",
     "batch_jobs": "Batch abatch batch",
     "budget": "Budget",
     "cached": "CachedModel",
@@ -19,10 +20,10 @@ HOMES = {
     "core.endpoints.speech": "Speech",
     "core.endpoints.transcription": "Transcription",
     "core.errors":
-        "AuthenticationError BudgetExceeded ConfigurationError ContentPolicyError ContextLengthError InvalidRequestError LazyBridgeError "
-        "NotFoundError OverloadedError PermissionDeniedError ProviderConnectionError ProviderError ProviderTimeoutError QuotaExceededError "
-        "RateLimitError ServerError StreamTruncated StructuredOutputError ToolError ToolLoopError UnknownModelError UnsupportedFeatureError "
-        "UnsupportedNativeToolError",
+        "AuthenticationError BudgetExceeded ConfigurationError ContentPolicyError ContextLengthError GuardError InvalidRequestError "
+        "LazyBridgeError NotFoundError OverloadedError PermissionDeniedError ProviderConnectionError ProviderError ProviderTimeoutError "
+        "QuotaExceededError RateLimitError ServerError StreamTruncated StructuredOutputError ToolError ToolLoopError ToolServerError "
+        "UnknownModelError UnsupportedFeatureError UnsupportedNativeToolError VerificationError",
     "core.hints": "CacheConfig ThinkingConfig",
     "core.messages_json": "messages_from_json messages_to_json",
     "core.native_tools": "ConfiguredTool",
@@ -33,6 +34,7 @@ HOMES = {
     "core.types": "ChatMessage CompletionRequest CompletionResponse Message ModelResponse NativeTool StreamChunk ToolCall ToolDefinition UsageStats",
     "embeddings": "aembed embed",
     "engine": "LLMEngine",
+    "engines": "Engine",
     "envelope": "Attempt Envelope EnvelopeMetadata ErrorInfo",
     "estimate": "Estimate",
     "fallback": "FallbackModel",
@@ -42,6 +44,7 @@ HOMES = {
         "OpenAiProvider OpenRouterProvider PerplexityProvider TogetherProvider VllmProvider XaiProvider ZaiProvider",
     "ledger": "Ledger",
     "manager": "ModelManager ModelStatus",
+    "mcp": "MCPServer",
     "media": "agenerate_image aspeak atranscribe generate_image speak transcribe",
     "memory": "Memory",
     "model_stream": "ModelStream",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lazybridge.core.receipt import plain
 
 if TYPE_CHECKING:
-    from lazybridge.agent import AgentStream
+    from lazybridge.agent_stream import AgentStream
     from lazybridge.core.receipt import Line, Receipt
     from lazybridge.core.types import CompletionResponse, UsageStats
     from lazybridge.envelope import Attempt, Envelope

@@ -10,7 +10,7 @@ from lazybridge.core.structured import PartialReader
 from lazybridge.core.types import StreamChunk
 
 if TYPE_CHECKING:
-    from lazybridge.agent import AgentStream
+    from lazybridge.agent_stream import AgentStream
 
 
 class Partials:

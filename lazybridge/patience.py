@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lazybridge.core.clock import TimeLeft
 from lazybridge.core.errors import ProviderTimeoutError
-from lazybridge.core.retry import Deadline
+from lazybridge.nesting import deadline_within
 
 # What an SDK waits for each byte where nobody says otherwise (openai 3.54.0 and anthropic 2.12.0 `_constants.py`).
 _SDK_SECONDS = 600.0
@@ -27,7 +27,7 @@ class Patience:
     moves with what is waited for."""
 
     def __init__(self, limits: Limits) -> None:
-        self.deadline = Deadline(limits.timeout)
+        self.deadline = deadline_within(limits.timeout)
         self.needs_chunks = limits.ttft is not None or limits.idle is not None
         self._limits = limits
         self._first: float | None = None

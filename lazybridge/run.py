@@ -29,6 +29,7 @@ from lazybridge.cover import Cover, cover
 from lazybridge.envelope import Attempt, AttemptReason, total_receipt
 from lazybridge.least import note_least, priced
 from lazybridge.listening import listening
+from lazybridge.nesting import Nest, in_order
 from lazybridge.patience import Limits, Patience
 from lazybridge.policy import Policy, ledger_of
 from lazybridge.succession import Succession
@@ -55,6 +56,7 @@ class Run:
         self.events = listening(policy, provider, self.run_id)  # None where nobody listens
         self.ledger = ledger_of(policy, None if self.events is None else self.events.ledger)
         self.attempts: list[Attempt] = []
+        self.nested = Nest(self.deadline, policy.budget)  # of the calls that its tools make
         self.responses: list[CompletionResponse] = []
         self.arrived = Arrived()
         self._request: CompletionRequest | None = None  # of the attempt that is open
@@ -89,7 +91,8 @@ class Run:
             request = self._cover.request
             self._adjusted = (*self._adjusted, *self._cover.adjustments)
         model = self.provider._resolve_model(request)
-        self.attempts.append(Attempt(self.provider_name, model, started=time.time(), reason=self._reason))
+        attempt = Attempt(self.provider_name, model, started=time.time(), reason=self._reason, agent=self.policy.name)
+        self.attempts.append(attempt)
         self._request = request
         if self.events is not None:
             self.events.requested(request, self.attempts[-1].model, len(self.responses) + 1)
@@ -217,8 +220,12 @@ class Run:
         """Put what the call had onto an error."""
         if isinstance(error, ProviderError) and not error.partial_text:
             error.partial_text = self.arrived.text
-        error.attempts = tuple(self.attempts)
-        error.receipt = total_receipt(self.attempts)
+        error.attempts = tuple(self.all_attempts())
+        error.receipt = total_receipt(error.attempts)
+
+    def all_attempts(self) -> list[Attempt]:
+        """Its own and those of the calls inside it, as they were begun."""
+        return in_order(self.attempts, self.nested.attempts) if self.nested.attempts else list(self.attempts)
 
     def _close(self) -> Attempt:
         self._request = None

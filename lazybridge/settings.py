@@ -5,23 +5,24 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeGuard
 
 from lazybridge.broken import OnBreak
 from lazybridge.budget import Budget
 from lazybridge.core.content import CacheHint, TextContent
-from lazybridge.core.errors import ConfigurationError
+from lazybridge.core.errors import ConfigurationError, LazyBridgeError
 from lazybridge.core.hints import Thinking, without_effort
 from lazybridge.core.native_tools import AnyNativeTool, NativeTool, check_allowed, kind_of, options_of
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.types import USER, Effort, Message, ToolCall, ToolDefinition
+from lazybridge.envelope import Envelope
 from lazybridge.tools import Tool
 
 if TYPE_CHECKING:
     from lazybridge.audience import Audience
     from lazybridge.ledger import Ledger
 
-Task = str | Message | Sequence[Message | Mapping[str, Any]]
+Task = str | Message | Sequence[Message | Mapping[str, Any]] | Envelope[Any] | Sequence[Envelope[Any]]
 
 
 class Settings(TypedDict, total=False):
@@ -87,7 +88,7 @@ class Options(AgentOptions, total=False):
 
 
 SETTING_NAMES = frozenset(Settings.__annotations__)
-OPTION_NAMES = frozenset(Options.__annotations__)
+OPTION_NAMES = frozenset(Options.__annotations__) | {"engine", "guard", "verify", "max_verify"}
 
 
 def refuse_misspelt(name: str) -> None:
@@ -122,11 +123,13 @@ def check_native_tools(tools: Iterable[AnyNativeTool], allowed: bool, provider: 
 
 
 def messages_of(task: Task, attachments: Iterable[Any]) -> tuple[Message, ...]:
-    """A prompt, a message or a conversation as messages.
+    """A prompt, a message or a conversation as messages; of an envelope, or several, what they answer.
 
     Raises ValueError where it is empty, TypeError where it is none of them, FileNotFoundError for a missing attachment.
     """
     attachments = (attachments,) if isinstance(attachments, (str, bytes, os.PathLike)) else tuple(attachments)
+    if isinstance(task, Envelope) or _are_envelopes(task):
+        return (_answered((task,) if isinstance(task, Envelope) else task, attachments),)
     if isinstance(task, str):
         if not task.strip() and not attachments:
             raise ValueError(f"the prompt is empty: {task!r}")
@@ -140,10 +143,54 @@ def messages_of(task: Task, attachments: Iterable[Any]) -> tuple[Message, ...]:
     return (*messages, Message.user("", attachments=attachments)) if attachments else messages
 
 
+def refusal_of(task: object) -> LazyBridgeError | None:
+    """The error of a task that is the envelope of a failed call, or has one among several; nothing is to be sent then."""
+    envelopes = task if _are_envelopes(task) else [task]
+    errors = (envelope.error for envelope in envelopes if isinstance(envelope, Envelope))
+    return next((error for error in errors if error is not None), None)
+
+
+def _are_envelopes(task: object) -> TypeGuard[Sequence[Envelope[Any]]]:
+    return isinstance(task, (list, tuple)) and bool(task) and all(isinstance(one, Envelope) for one in task)
+
+
+def _answered(envelopes: Sequence[Envelope[Any]], attachments: tuple[Any, ...]) -> Message:
+    """The answers of other calls as what the user says: their texts, images and audio."""
+    texts = [_text_of(envelope) for envelope in envelopes]
+    media = [item for envelope in envelopes for item in envelope.media]
+    if is_empty(envelopes) and not attachments:
+        raise ValueError(
+            "the answer that is to be the task is empty\nlook at envelope.tool_calls and envelope.response"
+        )
+    return Message.user("\n\n".join(filter(None, texts)), attachments=(*media, *attachments))
+
+
+def is_empty(answer: Envelope[Any] | Sequence[Envelope[Any]]) -> bool:
+    """Whether there is neither text nor media in an answer, or in any of several."""
+    envelopes = [answer] if isinstance(answer, Envelope) else answer
+    return not any(_text_of(envelope).strip() or envelope.media for envelope in envelopes)
+
+
+def _text_of(envelope: Envelope[Any]) -> str:
+    """An answer's text; a payload that is no text, where a user's engine gives one alone, as JSON."""
+    payload = envelope.payload
+    if envelope.text() or payload is None:
+        return envelope.text()
+    return payload if isinstance(payload, str) else _json(payload)
+
+
+def _json(payload: Any) -> str:
+    from pydantic_core import to_json
+
+    return to_json(payload).decode()
+
+
 def _sequence(task: object) -> Iterable[Any]:
     if isinstance(task, Sequence) and not isinstance(task, bytes):
         return task
-    raise TypeError(f"a task is a prompt, a Message or a list of messages, got {type(task).__name__}: {task!r}")
+    raise TypeError(
+        f"a task is a prompt, a Message, a list of messages or an Envelope, got {type(task).__name__}: {task!r}"
+    )
 
 
 def _message(item: object) -> Message:

@@ -25,6 +25,7 @@ from lazybridge.endpoint_run import EndpointRun
 from lazybridge.engine import LLMEngine
 from lazybridge.envelope import total_receipt
 from lazybridge.settings import SETTING_NAMES, Task
+from lazybridge.tool_sources import listed
 from lazybridge.tools import Tool
 from lazybridge.weighing import Weighed
 
@@ -130,7 +131,7 @@ class _Submission(NamedTuple):
         run, common = endpoint_run(model, others, EXAMPLE)
         provider = checked(run)
         engine = LLMEngine(common["model"], provider=provider, output=output, **settings)
-        requests = [engine.request(task) for task in tasks]
+        requests = [listed(engine.request(task), engine.sorted) for task in tasks]
         calls = [provider._translate(request, stream=False) for request in requests]
         batches, headers = batches_of(provider), common.get("extra_headers")
         creation = BatchCreation(

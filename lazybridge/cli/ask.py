@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from lazybridge.agent import Agent, AgentStream
+from lazybridge.agent import Agent
+from lazybridge.agent_stream import AgentStream
 from lazybridge.cli.exits import INCOMPLETE_STOPS, Exit, exit_code
 from lazybridge.cli.notes import complain, footer, note, plain_warnings, show_footer
 from lazybridge.cli.record import print_json, record

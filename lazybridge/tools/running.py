@@ -47,6 +47,13 @@ class Toolbox:
         self._tools[made.name] = made
         return made.definition
 
+    def and_more(self, tools: Sequence[Tool]) -> Toolbox:
+        """These tools and others, under the same limits."""
+        if not tools:
+            return self
+        known = (self._tools.get(definition.name, definition) for definition in self.definitions)
+        return Toolbox((*known, *tools), timeout=self.timeout, max_parallel=self.max_parallel)
+
     @property
     def runnable(self) -> frozenset[str]:
         """The tools that have a function here; the calls of others are the caller's."""

@@ -12,6 +12,9 @@ LazyBridgeError
 │   └── StreamTruncated
 ├── ToolLoopError   ToolError             the latter is yours to raise, in a tool
 ├── StructuredOutputError
+├── ToolServerError                     an MCP server cannot be opened or does not answer
+├── GuardError                          a guard blocked the input (nothing was sent) or the output (withheld)
+├── VerificationError                   answer reason: no answer passed its judge
 └── BudgetExceeded                      cap spent reserved cost: it was not sent
 """
 
@@ -23,6 +26,7 @@ from lazybridge.core.errors.tree import (
     ContentPolicyError,
     ContextLengthError,
     ErrorKind,
+    GuardError,
     InvalidRequestError,
     LazyBridgeError,
     NotFoundError,
@@ -38,9 +42,11 @@ from lazybridge.core.errors.tree import (
     StructuredOutputError,
     ToolError,
     ToolLoopError,
+    ToolServerError,
     UnknownModelError,
     UnsupportedFeatureError,
     UnsupportedNativeToolError,
+    VerificationError,
 )
 
 __all__ = [
@@ -50,6 +56,7 @@ __all__ = [
     "ContentPolicyError",
     "ContextLengthError",
     "ErrorKind",
+    "GuardError",
     "InvalidRequestError",
     "LazyBridgeError",
     "NotFoundError",
@@ -65,9 +72,11 @@ __all__ = [
     "StructuredOutputError",
     "ToolError",
     "ToolLoopError",
+    "ToolServerError",
     "UnknownModelError",
     "UnsupportedFeatureError",
     "UnsupportedNativeToolError",
+    "VerificationError",
     "error_in_body",
     "from_exception",
 ]

@@ -80,6 +80,23 @@ class StructuredOutputError(LazyBridgeError):
     errors: tuple[dict[str, Any], ...] = ()
 
 
+class ToolServerError(LazyBridgeError):
+    """An MCP server cannot be opened, has gone away or does not answer; the message says which."""
+
+
+class GuardError(LazyBridgeError):
+    """A guard blocked what was asked, and nothing was sent, or what was answered, and that is withheld; `__cause__` is what
+    the guard raised, None where it said False."""
+
+
+class VerificationError(LazyBridgeError):
+    """No answer passed its judge. `answer` is the last one (text or object, as `payload`), `partial_text` its text, and
+    `reason` what the judge said of it."""
+
+    answer: Any = None
+    reason: str = ""
+
+
 class BudgetExceeded(LazyBridgeError):
     """A budget cannot pay for a call, and it was not sent. In USD: `cap`, `spent`, `reserved` by calls in flight, and
     `cost`, which the call could have reached (None where nobody can say)."""
