@@ -18,7 +18,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from tests.fake_endpoints import ANSWERS
-from tests.fake_tool_turns import tool_turn
 
 PIECES = ("Hello ", "from ", "the fake ", "vendor.")
 TEXT = "".join(PIECES)
@@ -76,6 +75,13 @@ class FakeVendor:
 
     def next_answer(self) -> tuple[str, ...]:
         return self.answers.popleft() if self.answers else self.pieces
+
+    def next_tool_turn(self, body: dict[str, Any]) -> list[Any] | None:
+        if not self.tool_turns:
+            return None
+        from tests.fake_tool_turns import tool_turn  # which checks itself against SDKs that need not be here
+
+        return tool_turn(body, self.tool_turns)
 
     def wait(self, seconds: float) -> None:
         self._stopping.wait(seconds)
@@ -169,7 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
         wrong = _mistral_refusal(body) if wire is _mistral else None
         if wrong:
             return self._send(422, {"detail": [{"type": "value_error", "loc": ["body"], "msg": wrong}]}, {})
-        events = tool_turn(body, self.vendor.tool_turns) or wire(body, self.vendor.next_answer(), self.vendor.tool_call)
+        events = self.vendor.next_tool_turn(body) or wire(body, self.vendor.next_answer(), self.vendor.tool_call)
         if not body.get("stream") and query != "alt=sse":
             return self._drip(events[-1], fault.drip) if fault.drip else self._send(200, events[-1], fault.headers)
         self._stream(events[:-1], fault, query)

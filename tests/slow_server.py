@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from typing import Literal
 
-Slow = Literal["accept", "headers", "body", "error", "stall", "events", "comments", "endless"]
+Slow = Literal["handshake", "accept", "headers", "body", "error", "stall", "events", "comments", "endless"]
 
 
 class SlowServer:
     """Takes one way to be slow; `hung_up` is set when its client has gone."""
 
-    def __init__(self, slow: Slow, pause: float = 0.05) -> None:
+    def __init__(self, slow: Slow, pause: float = 0.05, tls: ssl.SSLContext | None = None) -> None:
         self.hung_up = threading.Event()
         self.requests = 0
-        self._slow, self._pause = slow, pause
+        self._slow, self._pause, self._tls = slow, pause, tls
         self._stop = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._threads: list[threading.Thread] = []
@@ -29,7 +30,8 @@ class SlowServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        scheme = "http" if self._tls is None else "https"
+        return f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -38,19 +40,21 @@ class SlowServer:
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection:
-            try:
-                if self._read_request(connection):
-                    self.requests += 1
-                    for part in self._answer():
-                        connection.sendall(part)
-                        if self._stop.wait(0 if self._slow == "endless" else self._pause):
-                            return
-                    while not self._stop.is_set() and connection.recv(65536):
-                        pass
-                self.hung_up.set()
-            except OSError:
-                self.hung_up.set()
+        with contextlib.suppress(OSError), contextlib.ExitStack() as held:
+            held.callback(self.hung_up.set)
+            held.enter_context(connection)
+            if self._slow == "handshake":
+                self._stop.wait(30)
+            if self._tls is not None:
+                connection = held.enter_context(self._tls.wrap_socket(connection, server_side=True))
+            if self._read_request(connection):
+                self.requests += 1
+                for part in self._answer():
+                    connection.sendall(part)
+                    if self._stop.wait(0 if self._slow == "endless" else self._pause):
+                        return
+                while not self._stop.is_set() and connection.recv(65536):
+                    pass
 
     def _read_request(self, connection: socket.socket) -> bool:
         sent = b""

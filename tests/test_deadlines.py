@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -12,10 +13,11 @@ import fal_client
 import httpx
 import httpx2
 import pytest
+import trustme
 
 from lazybridge import Agent, ConfigurationError
 from lazybridge.core.errors import ProviderTimeoutError
-from lazybridge.core.providers import _sockets
+from lazybridge.core.providers import _clients, _sockets
 from lazybridge.core.providers._clients import http_client
 from tests.conftest import KINDS, Kind
 from tests.fake_vendor import PIECES, TEXT, FakeVendor, Fault
@@ -132,6 +134,20 @@ def test_the_reader_s_own_time_does_not_count(kind: Kind, vendor: FakeVendor, as
 def test_what_is_no_time_is_refused_when_the_agent_is_built(word: str, value: Any) -> None:
     with pytest.raises(ConfigurationError, match=word):
         Agent("gpt-6-luna", api_key="k", **{word: value})
+
+
+@pytest.mark.parametrize("slow", ["handshake", "headers", "body", "comments"])
+def test_time_holds_over_tls(slow: Slow, mode: Mode, timed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    monkeypatch.setattr(_clients, "ssl_context", lambda library: trusting)
+    with closing(SlowServer(slow, tls=context)) as server:
+        envelope, took = timed(mode, KINDS["chat"].agent(server.url, timeout=0.3, max_retries=0))
+        assert 0.25 < took < 0.3 + LATE
+        assert isinstance(envelope.error, ProviderTimeoutError)
 
 
 @pytest.mark.parametrize(("library", "client"), [("httpx", httpx.Client), ("httpx2", httpx2.Client)])

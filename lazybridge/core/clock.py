@@ -18,8 +18,8 @@ class TimeLeft(float):
 
     @classmethod
     def until(cls, at: float | None, otherwise: float) -> Self:
-        """The time until a moment; as a plain number at most `otherwise`, which is also what None means."""
-        made = cls(min(max(0.001, inf if at is None else at - time.monotonic()), otherwise))
+        """The time until a moment; where there is none, as a plain number `otherwise`."""
+        made = cls(otherwise if at is None else max(0.001, at - time.monotonic()))
         made.at = inf if at is None else at
         return made
 

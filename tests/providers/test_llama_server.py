@@ -104,7 +104,11 @@ def test_a_prompt_longer_than_the_model_reads_is_told_as_such(llama_server: Llam
 
 
 def test_a_schema_is_enforced_by_the_server(llama_server: LlamaServer) -> None:
-    schema = {"type": "object", "properties": {"city": {"type": "string", "maxLength": 20}}, "required": ["city"]}
+    schema = {
+        "type": "object",
+        "properties": {"city": {"type": "string", "pattern": "^[A-Z][a-z]{2,20}$"}},
+        "required": ["city"],
+    }
     provider = KINDS["chat"]
     agent = Agent(
         "smollm2",

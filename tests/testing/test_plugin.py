@@ -115,7 +115,7 @@ def test_calls_that_were_not_made_fail_a_test_that_passed(suite: Path, vendor: F
 def test_it_costs_nothing_where_nobody_uses_it() -> None:
     before = modules_after("import pytest")
     loaded = modules_after("import pytest, lazybridge.testing.plugin") - before
-    assert loaded == {"lazybridge", "lazybridge.testing", "lazybridge.testing.plugin"}
+    assert loaded == {"lazybridge", "lazybridge.names", "lazybridge.testing", "lazybridge.testing.plugin"}
     assert not loaded.intersection(HEAVY)
 
 

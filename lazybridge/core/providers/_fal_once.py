@@ -47,7 +47,8 @@ class OneRequest:
     def _options(self, options: dict[str, Any]) -> dict[str, Any]:
         limit = options.get("timeout", _SECONDS)
         if self._sent.at is not None:
-            limit = TimeLeft.until(self._sent.at, inf if limit is None else limit)
+            own = inf if limit is None else time.monotonic() + limit
+            limit = TimeLeft.until(min(self._sent.at, own), _SECONDS)
         return {**options, "timeout": limit, "headers": {**(options.get("headers") or {}), **self._sent.headers}}
 
     def _checked(self, answer: httpx.Response) -> httpx.Response:

@@ -7,6 +7,7 @@ of it. All read 2026-11-22.
 
 from __future__ import annotations
 
+from lazybridge.core import structured
 from lazybridge.core.providers.openai_compatible import OpenAICompatibleProvider
 from lazybridge.core.types import NativeTool
 from lazybridge.core.wire.chat import ChatWire
@@ -167,7 +168,12 @@ class OllamaProvider(OpenAICompatibleProvider):
     # https://docs.ollama.com/api/openai-compatibility
     name, key_variable, url_variable = "ollama", "OLLAMA_API_KEY", "OLLAMA_BASE_URL"
     url, apis, _free, priced_hosts = "http://127.0.0.1:11434/v1", ("chat",), True, ("ollama.com",)
-    dialect = ChatWire(max_tokens_field="max_tokens", reasoning_fields=("reasoning",), left_out=_OPENAIS)
+    dialect = ChatWire(
+        max_tokens_field="max_tokens",
+        schema_dialect=structured.SERVER,
+        reasoning_fields=("reasoning",),
+        left_out=_OPENAIS,
+    )
 
 
 class LMStudioProvider(OpenAICompatibleProvider):
@@ -175,7 +181,9 @@ class LMStudioProvider(OpenAICompatibleProvider):
 
     name, key_variable, url_variable = "lmstudio", "LMSTUDIO_API_KEY", "LMSTUDIO_BASE_URL"
     url, apis, _free = "http://127.0.0.1:1234/v1", ("chat",), True
-    dialect = ChatWire(max_tokens_field="max_tokens", reasoning_effort=False, left_out=_OPENAIS)
+    dialect = ChatWire(
+        max_tokens_field="max_tokens", schema_dialect=structured.SERVER, reasoning_effort=False, left_out=_OPENAIS
+    )
 
 
 class VLLMProvider(OpenAICompatibleProvider):
@@ -183,7 +191,7 @@ class VLLMProvider(OpenAICompatibleProvider):
 
     name, key_variable, url_variable = "vllm", "VLLM_API_KEY", "VLLM_BASE_URL"
     url, apis, _free = "http://127.0.0.1:8000/v1", ("chat",), True
-    dialect = ChatWire(max_tokens_field="max_tokens", left_out=_OPENAIS)
+    dialect = ChatWire(max_tokens_field="max_tokens", schema_dialect=structured.SERVER, left_out=_OPENAIS)
 
 
 class LlamaCppProvider(OpenAICompatibleProvider):
@@ -192,4 +200,6 @@ class LlamaCppProvider(OpenAICompatibleProvider):
     name, key_variable, url_variable = "llamacpp", "LLAMACPP_API_KEY", "LLAMACPP_BASE_URL"
     url, _free = "http://127.0.0.1:8080/v1", True
     responses = ResponsesWire(whole_messages=True)  # "Cannot determine type of 'item'": xllamacpp 2026.10.11549
-    dialect = ChatWire(max_tokens_field="max_tokens", reasoning_effort=False, left_out=_OPENAIS)
+    dialect = ChatWire(
+        max_tokens_field="max_tokens", schema_dialect=structured.SERVER, reasoning_effort=False, left_out=_OPENAIS
+    )

@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
+from lazybridge.core import structured
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.providers._clients import async_http_client, http_client
 from lazybridge.core.providers._openai_sdk import OverOpenAI, custom_header_names
@@ -35,7 +36,9 @@ class OpenAICompatibleProvider(OverOpenAI):
     url: ClassVar[str] = ""
     apis: ClassVar[tuple[str, ...]] = ("chat", "responses")
     needs_key: ClassVar[bool] = False
-    dialect: ClassVar[ChatWire] = ChatWire(vendor="compatible", max_tokens_field="max_tokens")
+    dialect: ClassVar[ChatWire] = ChatWire(
+        vendor="compatible", max_tokens_field="max_tokens", schema_dialect=structured.SERVER
+    )
     responses: ClassVar[ResponsesWire] = ResponsesWire(vendor="compatible")
     cost_header: ClassVar[str] = ""
     priced_hosts: ClassVar[tuple[str, ...]] = ()

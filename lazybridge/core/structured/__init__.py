@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lazybridge.core.structured.answers import Reader, parse, validate
 from lazybridge.core.structured.compiler import Compiled, compiled
-from lazybridge.core.structured.dialects import ANTHROPIC, GEMINI, GROQ, MISTRAL, OPENAI, Dialect
+from lazybridge.core.structured.dialects import ANTHROPIC, GEMINI, GROQ, MISTRAL, OPENAI, SERVER, Dialect
 from lazybridge.core.structured.partial import PartialReader
 from lazybridge.core.structured.schemas import closed, output_schema
 
@@ -14,6 +14,7 @@ __all__ = [
     "GROQ",
     "MISTRAL",
     "OPENAI",
+    "SERVER",
     "Compiled",
     "Dialect",
     "PartialReader",
