@@ -11,12 +11,12 @@ import inspect
 import logging
 import os
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from copy import deepcopy
 from importlib import import_module
 from typing import Any
 
+from lazybridge.core.clock import TimeLeft
 from lazybridge.core.providers._litellm_errors import understood
 
 
@@ -45,14 +45,14 @@ class Answer:
 class Events:
     """The events of a stream as JSON; the usage in the last says what litellm reckons that it cost."""
 
-    def __init__(self, stream: Any, at: float | None) -> None:
-        self.stream, self.at = stream, at
+    def __init__(self, stream: Any, timeout: TimeLeft | None) -> None:
+        self.stream, self.timeout = stream, timeout
         self.response = Answer(stream)
 
     def __iter__(self) -> Iterator[Any]:
         with understood():
             for chunk in self.stream:
-                if self.at is not None and time.monotonic() > self.at:
+                if self.timeout is not None and self.timeout.left() < 0:
                     raise TimeoutError("the answer took longer than it was given")
                 if _made_up(self.stream, chunk):
                     return
@@ -68,7 +68,7 @@ class Events:
 class AsyncEvents:
     """`Events`, on an event loop."""
 
-    def __init__(self, stream: Any, at: float | None) -> None:
+    def __init__(self, stream: Any, timeout: TimeLeft | None) -> None:
         self.stream = stream
         self.response = Answer(stream)
 
@@ -90,13 +90,13 @@ class InProcess:
     def __init__(self, api_key: Any) -> None:
         self.api_key = api_key
 
-    def post(self, path: str, *, body: Any, headers: Any, at: float | None, stream_cls: Any, **_: Any) -> Any:
+    def post(self, path: str, *, body: Any, headers: Any, timeout: TimeLeft | None, stream_cls: Any, **_: Any) -> Any:
         """The answer, or the events of a stream."""
         key = self.api_key() if callable(self.api_key) else self.api_key
         library = _library()
         with understood():
-            found = library.completion(**_asked(body, headers, at, key))
-        return Answer(found, _bytes(found)) if stream_cls is None else stream_cls(found, at)
+            found = library.completion(**_asked(body, headers, timeout, key))
+        return Answer(found, _bytes(found)) if stream_cls is None else stream_cls(found, timeout)
 
     def close(self) -> None:
         """Nothing: litellm keeps its connections for all its callers."""
@@ -108,14 +108,16 @@ class AsyncInProcess:
     def __init__(self, api_key: Any) -> None:
         self.api_key = api_key
 
-    async def post(self, path: str, *, body: Any, headers: Any, at: float | None, stream_cls: Any, **_: Any) -> Any:
+    async def post(
+        self, path: str, *, body: Any, headers: Any, timeout: TimeLeft | None, stream_cls: Any, **_: Any
+    ) -> Any:
         """The answer, or the events of a stream."""
         key = self.api_key() if callable(self.api_key) else self.api_key
         key = await key if inspect.isawaitable(key) else key
         library = await asyncio.to_thread(_library)
         with understood():
-            found = await library.acompletion(**_asked(body, headers, at, key))
-        return Answer(found, _bytes(found)) if stream_cls is None else stream_cls(found, at)
+            found = await library.acompletion(**_asked(body, headers, timeout, key))
+        return Answer(found, _bytes(found)) if stream_cls is None else stream_cls(found, timeout)
 
     async def close(self) -> None:
         """Nothing: litellm keeps its connections for all its callers."""
@@ -129,15 +131,15 @@ def _library() -> Any:
     return library
 
 
-def _asked(body: Any, headers: Any, at: float | None, key: Any) -> dict[str, Any]:
+def _asked(body: Any, headers: Any, timeout: TimeLeft | None, key: Any) -> dict[str, Any]:
     """The arguments of `litellm.completion`, which may change what it is given."""
     arguments: dict[str, Any] = {"num_retries": 0, "max_retries": 0}
     if key is not None:
         arguments["api_key"] = key
     if headers:
         arguments["extra_headers"] = dict(headers)
-    if at is not None:
-        arguments["timeout"] = max(at - time.monotonic(), 0.001)
+    if timeout is not None:
+        arguments["timeout"] = float(timeout)
     return {**arguments, **deepcopy(body)}
 
 

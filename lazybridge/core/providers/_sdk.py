@@ -13,6 +13,7 @@ from typing import Any
 
 from lazybridge.core import catalogue, pricing
 from lazybridge.core.catalogue import ModelProfile
+from lazybridge.core.clock import TimeLeft
 from lazybridge.core.closing import AsyncClosed
 from lazybridge.core.errors import ServerError
 from lazybridge.core.providers import _tape
@@ -97,7 +98,7 @@ class SDKProvider(Files):
             await adrain(events.response, self.http_library)
 
     def _arguments(
-        self, request: CompletionRequest, call: SDKCall, timeout: float | None, stream_class: Any = None
+        self, request: CompletionRequest, call: SDKCall, timeout: TimeLeft | None, stream_class: Any = None
     ) -> dict[str, Any]:
         """What `client.post` takes: the raw HTTP answer for a whole one, plain JSON events for a stream."""
         options: dict[str, Any] = {}

@@ -40,7 +40,8 @@ class LiteLLMProvider(OpenAICompatibleProvider):
     def _make_client(self, asynchronous: bool) -> Any:
         if not self.in_process:
             return super()._make_client(asynchronous)
-        from lazybridge.core.providers._litellm import AsyncInProcess, InProcess
+        from lazybridge.core.clock import TimeLeft
+from lazybridge.core.providers._litellm import AsyncInProcess, InProcess
 
         return (AsyncInProcess if asynchronous else InProcess)(self.api_key)
 
@@ -52,8 +53,8 @@ class LiteLLMProvider(OpenAICompatibleProvider):
         return AsyncEvents if asynchronous else Events
 
     def _arguments(
-        self, request: CompletionRequest, call: SDKCall, at: float | None, stream_class: Any = None
+        self, request: CompletionRequest, call: SDKCall, timeout: TimeLeft | None, stream_class: Any = None
     ) -> dict[str, Any]:
         if not self.in_process:
-            return super()._arguments(request, call, at, stream_class)
-        return {"body": call.body, "headers": request.extra_headers, "at": at, "stream_cls": stream_class}
+            return super()._arguments(request, call, timeout, stream_class)
+        return {"body": call.body, "headers": request.extra_headers, "timeout": timeout, "stream_cls": stream_class}
