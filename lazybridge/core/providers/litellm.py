@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from lazybridge.core.clock import TimeLeft
 from lazybridge.core.providers._clients import installed
 from lazybridge.core.providers.openai_compatible import OpenAICompatibleProvider
 from lazybridge.core.types import CompletionRequest
@@ -40,8 +41,7 @@ class LiteLLMProvider(OpenAICompatibleProvider):
     def _make_client(self, asynchronous: bool) -> Any:
         if not self.in_process:
             return super()._make_client(asynchronous)
-        from lazybridge.core.clock import TimeLeft
-from lazybridge.core.providers._litellm import AsyncInProcess, InProcess
+        from lazybridge.core.providers._litellm import AsyncInProcess, InProcess
 
         return (AsyncInProcess if asynchronous else InProcess)(self.api_key)
 
