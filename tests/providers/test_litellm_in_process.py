@@ -81,7 +81,7 @@ def test_tools_are_called_and_answered(said: dict[str, Any], mode: str) -> None:
 KINDS = {
     "rate limit": ("rate_limit", 429), "key": ("authentication", 401), "model": ("not_found", 404), "server": ("server", 500),
     "too long": ("context_length", 400), "dropped": ("connection", None), "slow": ("timeout", None),
-    "ended": ("truncated", None), "cut": ("connection", None),
+    "ended": ("truncated", None), "cut": ("truncated", None),
 }  # fmt: skip
 
 
