@@ -296,6 +296,5 @@ class Agent(Closing, Generic[X]):
         if not isinstance(engine, LLMEngine):
             return f"Agent(engine={type(engine).__name__})"
         provider = engine.provider
-        return (
-            f"Agent({engine.model or provider.model or provider.default_model!r}, provider={type(provider).__name__})"
-        )
+        model = engine.model or provider.model or provider.default_model
+        return f"Agent({model!r}, provider={type(provider).__name__})"

@@ -48,16 +48,20 @@ class GuardedCall(Composed):
         for guard in self._guards:
             request = replace(request, messages=(yield from _messages(guard, request.messages)))
         envelope: Envelope[Any] = yield Ask(lambda: self._make(request), live=not self._holds_back)
+        # What a guard added for this call is not said again in the next one.
+        asked = request.messages if len(request.messages) == len(self._request.messages) else self._request.messages
+        envelope = replace(envelope, messages=(*asked, *envelope.messages[len(request.messages) :]))
         if not self._holds_back:
             return envelope
         response = envelope.response
         if response is None or not (envelope.ok or isinstance(envelope.error, StructuredOutputError)):
             _withhold(envelope.error)
-            return replace(envelope, response=None)
+            return replace(envelope, response=None, messages=asked)
         for guard in self._guards:
             response = yield from _response(guard, response)
         if response is envelope.response:
             return envelope
+        envelope = replace(envelope, messages=(*envelope.messages[:-1], response.to_message()))
         payload: Any = response.content
         if self._output is not None and not response.tool_calls:
             payload = response.parsed = structured.parse(self._output, response)

@@ -177,8 +177,7 @@ class MCPServer(Closing):
     def _failed(self, session: Session, exc: Exception) -> ToolServerError:
         from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT
 
-        code = getattr(exc, "code", None)
-        if code == CONNECTION_CLOSED:
+        if (code := getattr(exc, "code", None)) == CONNECTION_CLOSED:
             self._forget(session)
             return self._error(exc, "has gone away; the next call opens it anew")
         if code == REQUEST_TIMEOUT or isinstance(exc, TimeoutError):
@@ -223,7 +222,7 @@ class MCPTool(Tool):
         """What the model is told of this tool."""
         return ToolDefinition(self.name, self.description, self._schema)
 
-    def call(self, **arguments: Any) -> Any:
+    def call(self, /, **arguments: Any) -> Any:
         """What the server gives for these arguments, as the package's CallToolResult. Raises ToolServerError."""
         session = self._server._opened()
         return self._server._result(session, self._server._begun(session, self._its_name, arguments))

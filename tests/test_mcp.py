@@ -284,3 +284,25 @@ def test_a_choice_of_its_tools(vendor: FakeVendor, shared: MCPServer) -> None:
     one = [tool for tool in shared.tools() if tool.name == "add"]
     KINDS["chat"].agent(vendor.url, tools=one, tool_choice="add")("go")
     assert [tool["function"]["name"] for tool in vendor.bodies()[0]["tools"]] == ["add"]
+
+
+@pytest.mark.parametrize("data", ["", "@@@a"])
+def test_an_image_that_is_none_is_shown_as_it_came(
+    vendor: FakeVendor, shared: MCPServer, mode: Mode, data: str
+) -> None:
+    vendor.tool_call = {"name": "blot", "arguments": {"data": data}}
+    assert mode(KINDS["messages"].agent(vendor.url, tools=[shared]), "Draw.").text() == TEXT
+    assert "image/png" in str(vendor.bodies()[1]["messages"][-1])
+
+
+def test_a_parameter_may_have_any_name(shared: MCPServer) -> None:
+    assert result_of(shared, "introduce", {"self": "Ada"}).text == "I am Ada."
+
+
+def test_a_stream_that_is_left_after_its_last_chunk_has_its_answer(vendor: FakeVendor, shared: MCPServer) -> None:
+    with KINDS["chat"].agent(vendor.url, tools=[shared]).stream("hi") as stream:
+        for chunk in stream:
+            if chunk.is_final:
+                break
+    assert stream.envelope is not None
+    assert stream.envelope.text() == TEXT
