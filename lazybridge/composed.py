@@ -188,9 +188,11 @@ class Composed(ABC):
 
     def _done(self, step: Do) -> Any:
         try:
-            return call(step.function, *step.arguments)
+            result = call(step.function, *step.arguments)
         except Exception as exc:  # a user's function; the steps say what it means
-            return _Raised(exc)
+            result = _Raised(exc)
+        self._nest.deadline.check()
+        return result
 
     async def _adone(self, step: Do) -> Any:
         try:

@@ -21,9 +21,14 @@ def checked_guards(guard: Any) -> tuple[Any, ...]:
     several = isinstance(guard, Iterable) and not isinstance(guard, str) and not callable(guard)
     guards = () if guard is None else tuple(guard) if several else (guard,)
     for one in guards:
-        if isinstance(one, type) or not (callable(one) or hasattr(one, "input") or hasattr(one, "output")):
+        if (
+            isinstance(one, type)
+            or hasattr(one, "as_tool")
+            or not (callable(one) or hasattr(one, "input") or hasattr(one, "output"))
+        ):
             raise ConfigurationError(
-                f"guard={one!r} is no guard\nwrite a function of a text, or an object with input(messages) or output(response)"
+                f"guard={one!r} is no guard\nwrite a function of a text (it may ask an agent), or an object with "
+                "input(messages) or output(response)"
             )
     return guards
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -283,3 +284,18 @@ def test_the_messages_of_an_agent_that_it_asks_are_its_own_business(vendor: Fake
 
     envelope = mode(Agent(engine=Asks()), "hi")
     assert [message.text for message in envelope.messages] == ["hi", TEXT]
+
+
+def test_an_answer_that_comes_too_late_is_none(mode: Mode) -> None:
+    class Slow:
+        def run(self, request: CompletionRequest) -> str:
+            time.sleep(0.3)
+            return "late"
+
+    class Asks:
+        """The inner call has the time of the outer one."""
+
+        def run(self, request: CompletionRequest) -> str:
+            return Agent(engine=Slow())(list(request.messages), timeout=0.1).text()
+
+    assert isinstance(mode(Agent(engine=Asks()), "x").error, ProviderTimeoutError)

@@ -266,3 +266,12 @@ def test_a_guarded_stream_that_is_left_after_its_last_chunk_has_its_answer(vendo
         return stream.envelope.text()
 
     assert asyncio.run(go()) == TEXT
+
+
+def test_an_agent_is_no_guard_but_a_function_may_ask_one(vendor: FakeVendor) -> None:
+    agent = KINDS["chat"].agent(vendor.url)
+    for guard in (agent, [agent], Agent.chain(agent)):
+        with pytest.raises(ConfigurationError, match="may ask an agent"):
+            KINDS["chat"].agent(vendor.url, guard=guard)
+    with pytest.raises(ConfigurationError, match="no judge"):
+        KINDS["chat"].agent(vendor.url, verify=Agent.chain(agent))
