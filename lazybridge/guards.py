@@ -11,7 +11,7 @@ from lazybridge.core import structured
 from lazybridge.core.content import ContentBlock, TextContent
 from lazybridge.core.errors import ConfigurationError, GuardError, LazyBridgeError, StructuredOutputError, ToolLoopError
 from lazybridge.core.types import CompletionRequest, CompletionResponse, Message
-from lazybridge.envelope import Envelope
+from lazybridge.envelope import Envelope, EnvelopeMetadata
 
 Guard = Callable[[str], Any]
 
@@ -49,9 +49,7 @@ class GuardedCall(Composed):
         self._holds_back = any(hasattr(guard, "output") or not hasattr(guard, "input") for guard in guards)
 
     def _steps(self) -> Steps:
-        request = self._request
-        for guard in self._guards:
-            request = replace(request, messages=(yield from _messages(guard, request.messages)))
+        request = replace(self._request, messages=(yield from _asking(self._guards, self._request)))
         envelope: Envelope[Any] = yield Ask(lambda: self._make(request), live=not self._holds_back)
         # What a guard added for this call is not said again in the next one.
         asked = request.messages if len(request.messages) == len(self._request.messages) else self._request.messages
@@ -73,7 +71,35 @@ class GuardedCall(Composed):
         return replace(envelope, response=response, error=None, _payload=payload)
 
 
+class _Asking(Composed):
+    """The guards of the input alone."""
+
+    def __init__(self, request: CompletionRequest, guards: Sequence[Any]) -> None:
+        super().__init__(request.timeout)
+        self._request, self._guards = request, guards
+
+    def _steps(self) -> Steps:
+        return Envelope(EnvelopeMetadata(), messages=(yield from _asking(self._guards, self._request)))
+
+
+def guarded(request: CompletionRequest, guards: Sequence[Any]) -> CompletionRequest:
+    """A request as its guards let it pass, where no call is made. Raises GuardError where one blocks it."""
+    if not guards:
+        return request
+    envelope = _Asking(request, guards).whole()
+    if envelope.error is not None:
+        raise envelope.error
+    return replace(request, messages=envelope.messages)
+
+
 Checked = Generator[Any, Any, Any]
+
+
+def _asking(guards: Sequence[Any], request: CompletionRequest) -> Checked:
+    messages = request.messages
+    for guard in guards:
+        messages = yield from _messages(guard, messages)
+    return messages
 
 
 def _asked(guard: Any, function: Callable[..., Any], value: Any, side: str) -> Checked:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from lazybridge import Agent, ConfigurationError, GuardError
+from lazybridge import Agent, ConfigurationError, GuardError, ModelManager
 from lazybridge.core.types import CompletionResponse, Message
 from tests.conftest import KINDS, Kind
 from tests.fake_vendor import TEXT, FakeVendor, Fault
@@ -275,3 +275,29 @@ def test_an_agent_is_no_guard_but_a_function_may_ask_one(vendor: FakeVendor) -> 
             KINDS["chat"].agent(vendor.url, guard=guard)
     with pytest.raises(ConfigurationError, match="no judge"):
         KINDS["chat"].agent(vendor.url, verify=Agent.chain(agent))
+
+
+def test_what_is_counted_or_estimated_is_guarded_as_well(vendor: FakeVendor) -> None:
+    agent = KINDS["messages"].agent(vendor.url, guard=no_secret)
+    assert "a kind" in str(agent.dry_run("a fake"))
+    for method in (agent.dry_run, agent.estimate, agent.count_tokens):
+        with pytest.raises(GuardError, match="secret"):
+            method("a secret")
+    with pytest.raises(GuardError):
+        asyncio.run(KINDS["messages"].agent(vendor.url, guard=anoyance).acount_tokens("a secret"))
+    assert vendor.requests == []
+
+
+async def test_where_guards_and_judges_would_be_lost_they_are_refused(vendor: FakeVendor) -> None:
+    class Says:
+        def run(self, request: Any) -> str:
+            return "x"
+
+    guarded = KINDS["chat"].agent(vendor.url, guard=no_secret)
+    judged = KINDS["chat"].agent(vendor.url, verify=lambda answer: None)
+    for agent in (guarded, judged):
+        with pytest.raises(ConfigurationError, match="fallback"):
+            KINDS["chat"].agent(vendor.url, fallback=[agent])
+    for agent in (guarded, judged, Agent(engine=Says())):
+        with pytest.raises(ConfigurationError, match="which a Model has not"):
+            await ModelManager().register("safe", agent)
