@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from lazybridge.core.closing import Closing
 from lazybridge.core.errors import ConfigurationError, ToolServerError
+from lazybridge.core.errors.secrets import scrub
 from lazybridge.core.retry import checked_timeout
 from lazybridge.core.types import Message, ToolCall, ToolDefinition
 from lazybridge.heard import heard
@@ -38,7 +39,7 @@ class MCPServer(Closing):
     def __init__(self, where: str, connect: Connect, *, timeout: float | None, prefix: str) -> None:
         if importlib.util.find_spec("mcp") is None:
             raise ConfigurationError('MCP servers need the package mcp\npip install "lazybridge[mcp]"')
-        self.where, self.timeout, self.prefix = where, checked_timeout(timeout), prefix
+        self.where, self.timeout, self.prefix = scrub(where, ()), checked_timeout(timeout), prefix
         self._connect = connect
         self._session: Session | None = None
         self._lock = threading.Lock()
@@ -87,7 +88,7 @@ class MCPServer(Closing):
             transport = streamable_http_client(url, http_client=http)
             return await stack.enter_async_context(Client(transport, message_handler=heard))
 
-        return cls(url.partition("?")[0], connect, timeout=timeout, prefix=prefix)
+        return cls(re.sub("//[^/]*@", "//", url.partition("?")[0]), connect, timeout=timeout, prefix=prefix)
 
     def tools(self) -> list[Tool]:
         """Its tools, with their schemas as the server gives them; opens it where it is closed.
@@ -199,13 +200,12 @@ class MCPServer(Closing):
 
 
 async def _listed(session: Session) -> list[Any]:
-    client, tools, cursor = session.client(), [], None
-    while True:
-        page = await client.list_tools(cursor=cursor)
+    page = await session.client().list_tools()
+    tools = [*page.tools]
+    while page.next_cursor is not None:
+        page = await session.client().list_tools(cursor=page.next_cursor)
         tools += page.tools
-        cursor = page.next_cursor
-        if cursor is None:
-            return tools
+    return tools
 
 
 class MCPTool(Tool):

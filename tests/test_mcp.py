@@ -4,6 +4,7 @@ SDKs against a loopback vendor."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -306,3 +307,40 @@ def test_a_stream_that_is_left_after_its_last_chunk_has_its_answer(vendor: FakeV
                 break
     assert stream.envelope is not None
     assert stream.envelope.text() == TEXT
+
+
+def test_its_errors_tell_no_key_and_no_password() -> None:
+    key = "sk-ant-api03-" + "A" * 24
+    for server in (
+        MCPServer.stdio(sys.executable, "-c", "", "--token", key, timeout=10),
+        MCPServer.http(f"http://ada:password@127.0.0.1:1/mcp?key={key}", timeout=10),
+    ):
+        with pytest.raises(ToolServerError) as caught:
+            server.open()
+        for said in (str(caught.value), repr(server)):
+            assert key not in said
+            assert "password" not in said
+
+
+def test_a_server_that_is_closed_while_it_opens_does_not_stay(tmp_path: Path) -> None:
+    began = tmp_path / "began"
+    program = f"import os, pathlib; pathlib.Path({str(began)!r}).write_text(str(os.getpid())); import runpy; runpy.run_path({PROGRAM!r}, run_name='__main__')"
+    server = MCPServer.stdio(sys.executable, "-c", program)
+
+    def opened() -> None:
+        with contextlib.suppress(ToolServerError):
+            server.tools()
+
+    opening = threading.Thread(target=opened)
+    opening.start()
+    while not (began.exists() and began.read_text()):
+        time.sleep(0.01)
+    server.close()
+    opening.join(20)
+    ends = time.monotonic() + 10
+    with contextlib.suppress(ProcessLookupError):
+        while time.monotonic() < ends:
+            os.kill(int(began.read_text()), 0)
+            time.sleep(0.05)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(began.read_text()), 0)
