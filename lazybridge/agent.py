@@ -20,7 +20,7 @@ from lazybridge.engine import LLMEngine
 from lazybridge.engines import Engine, call_of, request_of
 from lazybridge.envelope import Envelope
 from lazybridge.estimate import Estimate, estimate, payload
-from lazybridge.guards import GuardedCall, checked_guards
+from lazybridge.guards import GuardedCall, checked_guards, guarded
 from lazybridge.settings import AgentOptions, Settings, Task, refusal_of
 from lazybridge.tool_sources import listed
 from lazybridge.verify import Verdict, VerifiedCall, checked_verification
@@ -206,12 +206,12 @@ class Agent(Closing, Generic[X]):
         return tool_of(self, named, description, getattr(template, "system", None))
 
     def _listed(self, task: Task, attachments: Iterable[Any], settings: Settings) -> CompletionRequest:
-        """The request with all its tools; servers that have some are opened."""
+        """The request as the guards let it pass, with all its tools; servers that have some are opened."""
         if not isinstance(self.engine, LLMEngine):
             raise UnsupportedFeatureError(
                 f"{type(self.engine).__name__} sends nothing that could be looked at or counted"
             )
-        return listed(self.engine.request(task, attachments, **settings), self.engine.sorted)
+        return listed(guarded(self.engine.request(task, attachments, **settings), self._guards), self.engine.sorted)
 
     def _asked(self, task: Task, attachments: Iterable[Any], output: Any, settings: Settings) -> Callable[[], AnyCall]:
         """How to make the call; what is wrong with its arguments is said now."""
@@ -226,12 +226,12 @@ class Agent(Closing, Generic[X]):
     def _made(self, request: CompletionRequest, output: Any = None) -> AnyCall:
         """One call between the guards, until its answer stands."""
 
-        def guarded(request: CompletionRequest) -> AnyCall:
+        def between(request: CompletionRequest) -> AnyCall:
             wanted = getattr(self.engine, "output", None) if output is None else output
             made = partial(call_of, self.engine, output=output)
             return GuardedCall(made, request, self._guards, wanted) if self._guards else made(request)
 
-        return VerifiedCall(guarded, request, self._verification) if self._verification else guarded(request)
+        return VerifiedCall(between, request, self._verification) if self._verification else between(request)
 
     def _verdict(self, question: str) -> AnyCall:
         """The call that judges another agent's answer."""

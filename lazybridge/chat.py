@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from lazybridge.call import Call
-from lazybridge.chat_turn import ChatTurn, Conversation
+from lazybridge.chat_turn import ChatTurn, Conversation, vendor_of
 from lazybridge.core.content import ContentBlock, TextContent
 from lazybridge.core.messages_json import messages_from_json, messages_to_json
 from lazybridge.core.receipt import Receipt
 from lazybridge.core.types import Adjustment, Message
+from lazybridge.engines import request_of
 from lazybridge.envelope import Envelope
 from lazybridge.memory import History, Memory
 from lazybridge.settings import Settings, Task, messages_of
@@ -76,10 +77,10 @@ class Chat:
         """Go on with another agent, of any vendor. What the vendor before wants back stays in the conversation for the way
         back; files that are kept there by id are named instead, and the next envelope's adjustments say so."""
         with self._conversation.alone():
-            vendor = self.agent.engine.provider.registered_name()
+            vendor = vendor_of(self.agent)
             for turn in self._conversation.history.turns:
                 turn.tokens = None
-                if agent.engine.provider.registered_name() != vendor:
+                if vendor_of(agent) != vendor:
                     turn.messages = [self._without_files(message, vendor) for message in turn.messages]
             self._conversation.agent = agent
 
@@ -96,7 +97,7 @@ class Chat:
 
     def _turn(self, task: Task, attachments: Iterable[Any], settings: Settings) -> ChatTurn:
         """The new messages alone are checked; what was said before was."""
-        return ChatTurn(self._conversation, self.agent.engine.request(task, attachments, **settings))
+        return ChatTurn(self._conversation, request_of(self.agent.engine, task, attachments, settings))
 
     def _without_files(self, message: Message, vendor: str) -> Message:
         if isinstance(message.content, str):

@@ -15,6 +15,7 @@ from lazybridge.core.errors import UnsupportedFeatureError
 from lazybridge.core.receipt import FREE, Receipt
 from lazybridge.core.types import Adjustment, CompletionRequest, Message, StreamChunk
 from lazybridge.core.wire.chat import ChatWire
+from lazybridge.engine import LLMEngine
 from lazybridge.envelope import Envelope
 from lazybridge.memory import SUMMARY, History, Memory, Turn, to_sum_up
 from lazybridge.weighing import payload
@@ -65,13 +66,20 @@ class Conversation:
         """The input tokens of these messages, probably, in the vendor's own body where its provider shows it."""
         if not messages:
             return 0
-        engine = self.agent.engine
-        request = CompletionRequest(tuple(messages), engine.model)
+        engine: Any = self.agent.engine
+        provider, model = getattr(engine, "provider", None), engine.model if isinstance(engine, LLMEngine) else None
+        request = CompletionRequest(tuple(messages), model)
         try:
-            body: Mapping[str, Any] = payload(engine.provider, request)
+            body: Mapping[str, Any] = payload(provider, request)
         except UnsupportedFeatureError:
             body = ChatWire().to_sdk_kwargs(request, ModelProfile("", ""), False).body
-        return counting.count(body, engine.provider.registered_name(), engine.model or "").tokens.expected
+        return counting.count(body, vendor_of(self.agent), model or "").tokens.expected
+
+
+def vendor_of(agent: Agent) -> str:
+    """Who answers for an agent: the name of a provider's class, or of a user's engine."""
+    engine: Any = agent.engine
+    return engine.provider.registered_name() if isinstance(engine, LLMEngine) else type(engine).__name__
 
 
 class ChatTurn:

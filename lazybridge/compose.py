@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -28,11 +28,11 @@ class AgentTool(Tool):
     def __init__(self, agent: Asks, name: str, description: str) -> None:
         def ask(task: str) -> Any:
             with named(name):
-                return _said(agent(task))
+                return agent(task)
 
         async def asked(task: str) -> Any:
             with named(name):
-                return _said(await agent.run(task))
+                return await agent.run(task)
 
         super().__init__(ask, name=name, description=description)
         self._asynchronous = Tool(asked, name=name, description=description)
@@ -52,15 +52,6 @@ def tool_of(agent: Asks, name: str | None, description: str | None, system: str 
         described = (system or "").strip().split("\n\n", 1)[0].replace("\n", " ")
         description = f"Asks {name} and gives its answer. {described}".strip()
     return AgentTool(agent, name, description)
-
-
-def _said(answer: Any) -> Any:
-    """An answer as a tool gives it. Raises the error of one that failed."""
-    if isinstance(answer, list):
-        if not any(envelope.ok for envelope in answer):
-            return answer[0].payload  # raises its error
-        return [envelope.payload if envelope.ok else f"failed: {envelope.error}" for envelope in answer]
-    return [answer.payload, *answer.media] if answer.media else answer.payload
 
 
 class _Step:
@@ -176,16 +167,18 @@ class Parallel:
 
     def __call__(self, task: Task, *, attachments: Iterable[Any] = ()) -> list[Envelope[Any]]:
         """Ask all of them, and wait for the last answer."""
+        given = _given(attachments)
         with ThreadPoolExecutor(len(self.agents)) as threads:
             begun = [
-                threads.submit(contextvars.copy_context().run, lambda agent=agent: agent(task, **_given(attachments)))
+                threads.submit(contextvars.copy_context().run, lambda agent=agent: agent(task, **given))
                 for agent in self.agents
             ]
             return [answer.result() for answer in begun]
 
     async def run(self, task: Task, *, attachments: Iterable[Any] = ()) -> list[Envelope[Any]]:
         """Ask all of them on the running event loop; all are cancelled where one cannot be asked, or this is."""
-        begun = [asyncio.ensure_future(agent.run(task, **_given(attachments))) for agent in self.agents]
+        given = _given(attachments)
+        begun = [asyncio.ensure_future(agent.run(task, **given)) for agent in self.agents]
         try:
             return list(await asyncio.gather(*begun))
         finally:
@@ -211,4 +204,5 @@ def _checked(agents: tuple[Asks, ...]) -> tuple[Asks, ...]:
 
 
 def _given(attachments: Iterable[Any]) -> dict[str, Any]:
-    return {"attachments": attachments} if attachments else {}
+    several = isinstance(attachments, Iterator)  # which the first agent would use up
+    return {"attachments": list(attachments) if several else attachments} if attachments else {}

@@ -105,9 +105,13 @@ class Composed(ABC):
                     live = step.live
                     with self._nest.entered():
                         made = step.make()
-                    with closing(made.stream()) as chunks:
-                        while (chunk := self._chunk(chunks, live)) is not None:
-                            yield chunk
+                    try:
+                        with closing(made.stream()) as chunks:
+                            while (chunk := self._chunk(chunks, live)) is not None:
+                                yield chunk
+                    except GeneratorExit:  # the reader has left: what came of it until then
+                        self._sent(steps, made.envelope())
+                        raise
                     result: Any = made.envelope()
                 else:
                     with self._nest.entered():
@@ -127,9 +131,13 @@ class Composed(ABC):
                     live = step.live
                     with self._nest.entered():
                         made = step.make()
-                    async with aclosing(made.astream()) as chunks:
-                        while (chunk := await self._achunk(chunks, live)) is not None:
-                            yield chunk
+                    try:
+                        async with aclosing(made.astream()) as chunks:
+                            while (chunk := await self._achunk(chunks, live)) is not None:
+                                yield chunk
+                    except GeneratorExit:
+                        self._sent(steps, made.envelope())
+                        raise
                     result: Any = made.envelope()
                 else:
                     with self._nest.entered():
@@ -180,9 +188,11 @@ class Composed(ABC):
 
     def _done(self, step: Do) -> Any:
         try:
-            return call(step.function, *step.arguments)
+            result = call(step.function, *step.arguments)
         except Exception as exc:  # a user's function; the steps say what it means
-            return _Raised(exc)
+            result = _Raised(exc)
+        self._nest.deadline.check()
+        return result
 
     async def _adone(self, step: Do) -> Any:
         try:

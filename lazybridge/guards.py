@@ -11,7 +11,7 @@ from lazybridge.core import structured
 from lazybridge.core.content import ContentBlock, TextContent
 from lazybridge.core.errors import ConfigurationError, GuardError, LazyBridgeError, StructuredOutputError, ToolLoopError
 from lazybridge.core.types import CompletionRequest, CompletionResponse, Message
-from lazybridge.envelope import Envelope
+from lazybridge.envelope import Envelope, EnvelopeMetadata
 
 Guard = Callable[[str], Any]
 
@@ -21,9 +21,14 @@ def checked_guards(guard: Any) -> tuple[Any, ...]:
     several = isinstance(guard, Iterable) and not isinstance(guard, str) and not callable(guard)
     guards = () if guard is None else tuple(guard) if several else (guard,)
     for one in guards:
-        if isinstance(one, type) or not (callable(one) or hasattr(one, "input") or hasattr(one, "output")):
+        if (
+            isinstance(one, type)
+            or hasattr(one, "as_tool")
+            or not (callable(one) or hasattr(one, "input") or hasattr(one, "output"))
+        ):
             raise ConfigurationError(
-                f"guard={one!r} is no guard\nwrite a function of a text, or an object with input(messages) or output(response)"
+                f"guard={one!r} is no guard\nwrite a function of a text (it may ask an agent), or an object with "
+                "input(messages) or output(response)"
             )
     return guards
 
@@ -44,27 +49,57 @@ class GuardedCall(Composed):
         self._holds_back = any(hasattr(guard, "output") or not hasattr(guard, "input") for guard in guards)
 
     def _steps(self) -> Steps:
-        request = self._request
-        for guard in self._guards:
-            request = replace(request, messages=(yield from _messages(guard, request.messages)))
+        request = replace(self._request, messages=(yield from _asking(self._guards, self._request)))
         envelope: Envelope[Any] = yield Ask(lambda: self._make(request), live=not self._holds_back)
+        # What a guard added for this call is not said again in the next one.
+        asked = request.messages if len(request.messages) == len(self._request.messages) else self._request.messages
+        envelope = replace(envelope, messages=(*asked, *envelope.messages[len(request.messages) :]))
         if not self._holds_back:
             return envelope
         response = envelope.response
         if response is None or not (envelope.ok or isinstance(envelope.error, StructuredOutputError)):
             _withhold(envelope.error)
-            return replace(envelope, response=None)
+            return replace(envelope, response=None, messages=asked)
         for guard in self._guards:
             response = yield from _response(guard, response)
         if response is envelope.response:
             return envelope
+        envelope = replace(envelope, messages=(*envelope.messages[:-1], response.to_message()))
         payload: Any = response.content
         if self._output is not None and not response.tool_calls:
             payload = response.parsed = structured.parse(self._output, response)
         return replace(envelope, response=response, error=None, _payload=payload)
 
 
+class _Asking(Composed):
+    """The guards of the input alone."""
+
+    def __init__(self, request: CompletionRequest, guards: Sequence[Any]) -> None:
+        super().__init__(request.timeout)
+        self._request, self._guards = request, guards
+
+    def _steps(self) -> Steps:
+        return Envelope(EnvelopeMetadata(), messages=(yield from _asking(self._guards, self._request)))
+
+
+def guarded(request: CompletionRequest, guards: Sequence[Any]) -> CompletionRequest:
+    """A request as its guards let it pass, where no call is made. Raises GuardError where one blocks it."""
+    if not guards:
+        return request
+    envelope = _Asking(request, guards).whole()
+    if envelope.error is not None:
+        raise envelope.error
+    return replace(request, messages=envelope.messages)
+
+
 Checked = Generator[Any, Any, Any]
+
+
+def _asking(guards: Sequence[Any], request: CompletionRequest) -> Checked:
+    messages = request.messages
+    for guard in guards:
+        messages = yield from _messages(guard, messages)
+    return messages
 
 
 def _asked(guard: Any, function: Callable[..., Any], value: Any, side: str) -> Checked:

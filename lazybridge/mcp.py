@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from lazybridge.core.closing import Closing
 from lazybridge.core.errors import ConfigurationError, ToolServerError
+from lazybridge.core.errors.secrets import scrub
 from lazybridge.core.retry import checked_timeout
 from lazybridge.core.types import Message, ToolCall, ToolDefinition
 from lazybridge.heard import heard
@@ -38,7 +39,7 @@ class MCPServer(Closing):
     def __init__(self, where: str, connect: Connect, *, timeout: float | None, prefix: str) -> None:
         if importlib.util.find_spec("mcp") is None:
             raise ConfigurationError('MCP servers need the package mcp\npip install "lazybridge[mcp]"')
-        self.where, self.timeout, self.prefix = where, checked_timeout(timeout), prefix
+        self.where, self.timeout, self.prefix = scrub(where, ()), checked_timeout(timeout), prefix
         self._connect = connect
         self._session: Session | None = None
         self._lock = threading.Lock()
@@ -87,7 +88,7 @@ class MCPServer(Closing):
             transport = streamable_http_client(url, http_client=http)
             return await stack.enter_async_context(Client(transport, message_handler=heard))
 
-        return cls(url.partition("?")[0], connect, timeout=timeout, prefix=prefix)
+        return cls(re.sub("//[^/]*@", "//", url.partition("?")[0]), connect, timeout=timeout, prefix=prefix)
 
     def tools(self) -> list[Tool]:
         """Its tools, with their schemas as the server gives them; opens it where it is closed.
@@ -177,8 +178,7 @@ class MCPServer(Closing):
     def _failed(self, session: Session, exc: Exception) -> ToolServerError:
         from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT
 
-        code = getattr(exc, "code", None)
-        if code == CONNECTION_CLOSED:
+        if (code := getattr(exc, "code", None)) == CONNECTION_CLOSED:
             self._forget(session)
             return self._error(exc, "has gone away; the next call opens it anew")
         if code == REQUEST_TIMEOUT or isinstance(exc, TimeoutError):
@@ -200,13 +200,12 @@ class MCPServer(Closing):
 
 
 async def _listed(session: Session) -> list[Any]:
-    client, tools, cursor = session.client(), [], None
-    while True:
-        page = await client.list_tools(cursor=cursor)
+    page = await session.client().list_tools()
+    tools = [*page.tools]
+    while page.next_cursor is not None:
+        page = await session.client().list_tools(cursor=page.next_cursor)
         tools += page.tools
-        cursor = page.next_cursor
-        if cursor is None:
-            return tools
+    return tools
 
 
 class MCPTool(Tool):
@@ -223,7 +222,7 @@ class MCPTool(Tool):
         """What the model is told of this tool."""
         return ToolDefinition(self.name, self.description, self._schema)
 
-    def call(self, **arguments: Any) -> Any:
+    def call(self, /, **arguments: Any) -> Any:
         """What the server gives for these arguments, as the package's CallToolResult. Raises ToolServerError."""
         session = self._server._opened()
         return self._server._result(session, self._server._begun(session, self._its_name, arguments))

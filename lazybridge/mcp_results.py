@@ -30,18 +30,18 @@ def answered(call: ToolCall, result: Any) -> Message:
 def _block(item: Any) -> ContentBlock:
     if item.type == "text":
         return TextContent(item.text)
-    if item.type in ("image", "audio"):
-        kind = ImageContent if item.type == "image" else AudioContent
-        return kind(data=base64.b64decode(item.data), media_type=item.mime_type)
-    resource = getattr(item, "resource", None)
-    if resource is None:
-        return TextContent(item.model_dump_json(by_alias=True, exclude_none=True))
+    resource = getattr(item, "resource", item)
     if hasattr(resource, "text"):
         return TextContent(resource.text)
     try:
-        return attachment(base64.b64decode(resource.blob))
+        if item.type in ("image", "audio"):
+            kind = ImageContent if item.type == "image" else AudioContent
+            return kind(data=base64.b64decode(item.data), media_type=item.mime_type)
+        if hasattr(resource, "blob"):
+            return attachment(base64.b64decode(resource.blob))
     except ValueError:  # bytes that no vendor could read
-        return TextContent(resource.model_dump_json(by_alias=True, exclude_none=True))
+        pass
+    return TextContent(resource.model_dump_json(by_alias=True, exclude_none=True))
 
 
 def _says(block: ContentBlock, structured: Any) -> bool:

@@ -30,6 +30,7 @@ class Session:
     def __init__(self, connect: Connect, seconds: float | None) -> None:
         self.listed: Any = None
         self._connect, self._seconds = connect, seconds
+        self._stopped = False
         self._opened: Future[mcp.Client] = Future()
         self._thread = threading.Thread(target=self._target, name="lazybridge-mcp", daemon=True)
         self._thread.start()
@@ -47,7 +48,8 @@ class Session:
             async with asyncio.timeout(self._seconds):
                 client = await self._connect(stack, self._heard)
             self._opened.set_result(client)
-            await self._end.wait()
+            if not self._stopped:
+                await self._end.wait()
 
     async def _heard(self, message: Any) -> None:
         if getattr(message, "method", None) == "notifications/tools/list_changed":
@@ -67,6 +69,7 @@ class Session:
 
     def stop(self, wait_s: float = _ENDING_S) -> None:
         """Close the connection, and end the process where there is one; waits so long for it."""
+        self._stopped = True  # before it is open it ends by itself
         if self._thread.is_alive() and self._opened.done():
             try:
                 self._loop.call_soon_threadsafe(self._end.set)

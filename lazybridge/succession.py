@@ -80,6 +80,10 @@ def _candidate(other: Any, first: Any, make: Callable[[str], Any]) -> Candidate:
             f"fallback got {other!r}, a {type(other).__name__}\n"
             'name models, tiers or agents: fallback=["gpt-6-luna", Agent("claude-haiku-5-5")]'
         )
+    if getattr(other, "_guards", None) or getattr(other, "_verification", None):
+        raise ConfigurationError(
+            f"the guard or judge of {other!r} would not be asked in a fallback\ngive guard= and verify= to the first agent"
+        )
     return Candidate(engine.provider, engine.model, *_only_its_own(engine))
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from lazybridge.composed import AnyCall, Ask, Composed, Do, Steps
 from lazybridge.core.errors import ConfigurationError
+from lazybridge.core.native_tools import ConfiguredTool, NativeTool
 from lazybridge.core.types import CompletionRequest, ToolDefinition
 from lazybridge.envelope import Envelope
 from lazybridge.tools import Tool
@@ -33,10 +34,17 @@ class Sorted(NamedTuple):
 
 def sorted_out(tools: Any) -> Sorted:
     """What `tools=` was given: an agent becomes its tool."""
-    alone = isinstance(tools, (Tool, ToolDefinition, ToolSource)) or callable(tools) or hasattr(tools, "as_tool")
+    alone = (
+        isinstance(tools, (Tool, ToolDefinition, ToolSource, ConfiguredTool))
+        or callable(tools)
+        or hasattr(tools, "as_tool")
+    )
     if not alone and not isinstance(tools, Iterable):
         raise ConfigurationError(f"tools={tools!r} are no tools\nwrite tools=[function, agent, server]")
     given = (tools,) if alone else tuple(tools)
+    native = [tool for tool in given if isinstance(tool, (NativeTool, ConfiguredTool))]
+    if native:
+        raise ConfigurationError(f"{native[0]!r} is run by the vendor\nwrite native_tools=[...]")
     sources = tuple(tool for tool in given if isinstance(tool, ToolSource))
     known = (tool for tool in given if not isinstance(tool, ToolSource))
     return Sorted(tuple(tool.as_tool() if hasattr(tool, "as_tool") else tool for tool in known), sources)

@@ -38,7 +38,7 @@ def checked_verification(judge: Any, most: int, asks: Callable[[str], AnyCall] |
         raise ConfigurationError(
             f"max_verify={most!r} is no count of answers\nmax_verify is a whole number from 1, such as 3"
         )
-    if judge is not None and not callable(judge):
+    if judge is not None and (not callable(judge) or (hasattr(judge, "as_tool") and asks is None)):
         raise ConfigurationError(f"verify={judge!r} is no judge\nwrite a function of the answer, or an Agent")
     return None if judge is None else Verification(judge, most, asks)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from mcp.server.mcpserver import Image, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import CallToolResult, TextContent
+from mcp_types import CallToolResult, ImageContent, TextContent
 from pydantic import BaseModel, Field
 
 server = MCPServer("tests", log_level="ERROR")
@@ -41,6 +41,18 @@ def draw() -> list[object]:
 def summary() -> CallToolResult:
     """Words beside data."""
     return CallToolResult(content=[TextContent(text="Three rows.")], structured_content={"rows": [1, 2, 3]})
+
+
+@server.tool(structured_output=False)
+def blot(data: str) -> CallToolResult:
+    """An image that is none."""
+    return CallToolResult(content=[ImageContent(data=data, mime_type="image/png")])
+
+
+@server.tool()
+def introduce(self: str) -> str:
+    """Has a parameter that Python's methods have."""
+    return f"I am {self}."
 
 
 @server.tool()

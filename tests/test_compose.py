@@ -412,3 +412,63 @@ def test_nobody_to_ask_is_said(vendor: FakeVendor) -> None:
 def test_a_budget_that_is_exceeded_by_an_inner_agent_is_an_error_of_its_own(vendor: FakeVendor) -> None:
     with Budget("0"):
         assert isinstance(Agent.chain(KINDS["chat"].agent(vendor.url))("hi").error, BudgetExceeded)
+
+
+def test_a_chain_left_after_its_last_chunk_has_its_answer(vendor: FakeVendor, second: FakeVendor) -> None:
+    def chain() -> Any:
+        return Agent.chain(KINDS["chat"].agent(vendor.url), KINDS["chat"].agent(second.url))
+
+    with chain().stream("hi") as stream:
+        for chunk in stream:
+            if chunk.is_final:
+                break
+    assert stream.envelope is not None
+    assert stream.envelope.text() == TEXT
+    assert len(stream.envelope.metadata.attempts) == 2
+
+    async def go() -> Any:
+        async with chain().stream("hi") as stream:
+            async for chunk in stream:
+                if chunk.is_final:
+                    break
+        return stream.envelope
+
+    assert asyncio.run(go()).text() == TEXT
+
+
+@pytest.mark.parametrize("way", ["call", "run"])
+def test_attachments_that_come_one_by_one_reach_every_agent(vendor: FakeVendor, second: FakeVendor, way: str) -> None:
+    both = Agent.parallel(KINDS["chat"].agent(vendor.url), KINDS["chat"].agent(second.url))
+    images = (picture for picture in [b"\x89PNG\r\n\x1a\n" + bytes(24)])
+    both("look", attachments=images) if way == "call" else asyncio.run(both.run("look", attachments=images))
+    assert all("image_url" in str(server.bodies()[0]) for server in (vendor, second))
+
+
+def test_an_envelope_that_a_tool_returns_is_its_answer(vendor: FakeVendor, second: FakeVendor, mode: Mode) -> None:
+    second.pieces = ("Paris.",)
+    inner = KINDS["chat"].agent(second.url, max_retries=0)
+
+    def look(word: str) -> Any:
+        return Agent.parallel(inner, inner)(word) if word == "both" else inner(word)
+
+    for word, said in (("one", "Paris."), ("both", '["Paris.","Paris."]')):
+        vendor.tool_call = {"name": "look", "arguments": {"word": word}}
+        assert mode(KINDS["chat"].agent(vendor.url, tools=[look]), "go").ok
+        assert vendor.bodies()[-1]["messages"][-1]["content"] == said
+    second.fail(Fault(status=401))
+    vendor.tool_call = {"name": "look", "arguments": {"word": "one"}}
+    assert mode(KINDS["chat"].agent(vendor.url, tools=[look]), "go").ok
+    assert "AuthenticationError" in vendor.bodies()[-1]["messages"][-1]["content"]
+
+
+def test_pictures_of_agents_side_by_side_reach_who_asked_them(vendor: FakeVendor) -> None:
+    from lazybridge.core.types import CompletionRequest, CompletionResponse
+
+    class Draws:
+        def run(self, request: CompletionRequest) -> CompletionResponse:
+            return CompletionResponse("Here.", media=(ImageContent(data=b"\x89PNG\r\n\x1a\n" + bytes(24)),))
+
+    vendor.tool_call = {"name": "artists", "arguments": {"task": "a dot"}}
+    artists = Agent.parallel(Agent(engine=Draws()), Agent(engine=Draws()), name="artists")
+    assert KINDS["messages"].agent(vendor.url, tools=[artists])("go").ok
+    assert str(vendor.bodies()[1]).count("'type': 'image'") == 2

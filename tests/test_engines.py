@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -17,7 +18,10 @@ from lazybridge import (
     GuardError,
     LazyBridgeError,
     LLMEngine,
+    Memory,
+    StructuredOutputError,
     UnsupportedFeatureError,
+    VerificationError,
 )
 from lazybridge.core.errors import AuthenticationError, ProviderTimeoutError
 from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk, UsageStats
@@ -201,3 +205,97 @@ def test_the_built_in_engine_is_one() -> None:
         with pytest.raises(ConfigurationError, match="no engine"):
             Agent(engine=wrong)  # type: ignore[arg-type]
     assert repr(Agent(engine=Hours())) == "Agent(engine=Hours)"
+
+
+class Bare:
+    """Gives an envelope with a payload and nothing else."""
+
+    def __init__(self, payload: Any) -> None:
+        self.payload = payload
+
+    def run(self, request: CompletionRequest) -> Envelope[Any]:
+        return Envelope(EnvelopeMetadata(), None, None, self.payload)
+
+
+def test_an_answer_of_a_payload_alone_is_guarded_judged_and_streamed(mode: Mode) -> None:
+    assert mode(Agent(engine=Bare("a word")), "x").text() == "a word"
+    assert isinstance(
+        mode(Agent(engine=Bare("a secret"), guard=lambda text: "secret" not in text), "x").error, GuardError
+    )
+    assert isinstance(mode(Agent(engine=Bare("a word"), verify=lambda answer: False), "x").error, VerificationError)
+    judge = Agent(engine=Bare({"stands": False, "reason": "too short"}))
+    error = mode(Agent(engine=Hours(), verify=judge, max_verify=1), "x").error
+    assert isinstance(error, VerificationError)
+    assert error.reason == "too short"
+    assert mode(Agent(engine=Bare({"an": "object"}), guard=lambda text: None), "x").payload == {"an": "object"}
+    assert "".join(chunk.delta for chunk in Agent(engine=Bare("a word")).stream("x")) == "a word"
+
+
+def test_one_call_may_have_a_type_of_its_own(mode: Mode) -> None:
+    class Counts:
+        def __init__(self, answer: Any) -> None:
+            self.answer = answer
+
+        def run(self, request: CompletionRequest) -> Any:
+            assert request.output_schema is not None
+            return self.answer
+
+    def typed(agent: Agent[Any], task: str) -> Envelope[Any]:
+        class Typed:
+            def __call__(self, task: str) -> Envelope[Any]:
+                return agent(task, output=int)
+
+            async def run(self, task: str) -> Envelope[Any]:
+                return await agent.run(task, output=int)
+
+            def stream(self, task: str) -> Any:
+                return agent.stream(task, output=int)
+
+        return mode(Typed(), task)  # type: ignore[arg-type]
+
+    assert typed(Agent(engine=Counts('{"value": 5}')), "x").payload == 5
+    assert typed(Agent(engine=Counts(CompletionResponse("5", parsed=7))), "x").payload == 7
+    assert typed(Agent(engine=Bare(8)), "x").payload == 8
+    assert isinstance(typed(Agent(engine=Counts("five")), "x").error, StructuredOutputError)
+
+
+def test_a_chat_with_it_remembers(vendor: FakeVendor) -> None:
+    class Counts:
+        def run(self, request: CompletionRequest) -> str:
+            return f"{len(request.messages)} messages"
+
+    chat = Agent(engine=Counts()).chat(memory=Memory(tokens=1000))
+    assert chat("a").text() == "1 messages"
+    assert "".join(chunk.delta for chunk in chat.stream("b")) == "3 messages"
+    assert [message.text for message in chat.messages] == ["a", "1 messages", "b", "3 messages"]
+    chat.move_to(KINDS["chat"].agent(vendor.url))
+    assert chat("c").text() == TEXT
+    assert len(vendor.bodies()[0]["messages"]) == 5
+    chat.move_to(Agent(engine=Counts()))
+    assert chat("d").text() == "7 messages"
+
+
+def test_the_messages_of_an_agent_that_it_asks_are_its_own_business(vendor: FakeVendor, mode: Mode) -> None:
+    inner = KINDS["chat"].agent(vendor.url)
+
+    class Asks:
+        async def run(self, request: CompletionRequest) -> Envelope[Any]:
+            return await inner.run("something else")
+
+    envelope = mode(Agent(engine=Asks()), "hi")
+    assert [message.text for message in envelope.messages] == ["hi", TEXT]
+
+
+def test_an_answer_that_comes_too_late_is_none(mode: Mode) -> None:
+    class Slow:
+        def run(self, request: CompletionRequest) -> str:
+            time.sleep(0.3)
+            return "late"
+
+    class Asks:
+        """The inner call has the time of the outer one."""
+
+        def run(self, request: CompletionRequest) -> str:
+            return Agent(engine=Slow())(list(request.messages), timeout=0.1).text()
+
+    assert isinstance(mode(Agent(engine=Asks()), "x").error, ProviderTimeoutError)

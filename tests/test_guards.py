@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from lazybridge import Agent, ConfigurationError, GuardError
+from lazybridge import Agent, ConfigurationError, GuardError, ModelManager
 from lazybridge.core.types import CompletionResponse, Message
 from tests.conftest import KINDS, Kind
 from tests.fake_vendor import TEXT, FakeVendor, Fault
@@ -204,3 +204,100 @@ def test_an_answer_is_guarded_before_it_is_judged(vendor: FakeVendor, mode: Mode
 def test_what_is_no_guard_is_said_when_the_agent_is_built(vendor: FakeVendor, guard: Any) -> None:
     with pytest.raises(ConfigurationError, match="no guard"):
         Agent("gpt-4.1-mini", api_key="k", guard=guard)
+
+
+# --- together with conversations ------------------------------------------------------------------------------------------
+
+
+def test_what_a_guard_changed_is_what_the_conversation_says(vendor: FakeVendor, wire: Kind, mode: Mode) -> None:
+    envelope = mode(wire.agent(vendor.url, guard=no_secret), "a fake")
+    assert [message.text for message in envelope.messages] == ["a kind", TEXT.replace("fake", "kind")]
+    chat = wire.agent(vendor.url, guard=lambda text: text.replace("vendor", "friend")).chat()
+    chat("hi")
+    chat("and then?")
+    assert "vendor" not in str([message.text for message in chat.messages])
+    assert "vendor" not in str(vendor.bodies()[-1])
+
+
+@pytest.mark.parametrize("ask", ["call", "stream"])
+def test_what_a_guard_adds_is_said_once_in_a_chat(vendor: FakeVendor, ask: str) -> None:
+    class Polite:
+        def input(self, messages: tuple[Message, ...]) -> list[Message]:
+            return [Message.user("Be polite."), *messages]
+
+    chat = KINDS["chat"].agent(vendor.url, guard=Polite()).chat()
+    for question in ("one", "two"):
+        chat(question) if ask == "call" else list(chat.stream(question))
+    said = [message["content"] for message in vendor.bodies()[1]["messages"]]
+    assert said == ["Be polite.", "one", TEXT, "two"]
+    assert [message.text for message in chat.messages] == ["one", TEXT, "two", TEXT]
+
+
+def test_words_that_no_guard_has_seen_stay_out_of_a_failures_messages(vendor: FakeVendor, mode: Mode) -> None:
+    vendor.tool_call = {"name": "look", "arguments": {}}
+
+    def look() -> str:
+        return "a find"
+
+    agent = KINDS["chat"].agent(vendor.url, tools=[look], guard=no_secret, max_turns=1)
+    envelope = mode(agent, "hi")
+    assert not envelope.ok
+    assert [message.text for message in envelope.messages] == ["hi"]
+
+
+def test_a_guarded_stream_that_is_left_after_its_last_chunk_has_its_answer(vendor: FakeVendor) -> None:
+    class Polite:
+        def input(self, messages: Any) -> None:
+            return None
+
+    with KINDS["chat"].agent(vendor.url, guard=Polite()).stream("hi") as stream:
+        for chunk in stream:
+            if chunk.is_final:
+                break
+    assert stream.envelope is not None
+    assert stream.envelope.text() == TEXT
+
+    async def go() -> str:
+        async with KINDS["chat"].agent(vendor.url, guard=Polite()).stream("hi") as stream:
+            async for chunk in stream:
+                if chunk.is_final:
+                    break
+        assert stream.envelope is not None
+        return stream.envelope.text()
+
+    assert asyncio.run(go()) == TEXT
+
+
+def test_an_agent_is_no_guard_but_a_function_may_ask_one(vendor: FakeVendor) -> None:
+    agent = KINDS["chat"].agent(vendor.url)
+    for guard in (agent, [agent], Agent.chain(agent)):
+        with pytest.raises(ConfigurationError, match="may ask an agent"):
+            KINDS["chat"].agent(vendor.url, guard=guard)
+    with pytest.raises(ConfigurationError, match="no judge"):
+        KINDS["chat"].agent(vendor.url, verify=Agent.chain(agent))
+
+
+def test_what_is_counted_or_estimated_is_guarded_as_well(vendor: FakeVendor) -> None:
+    agent = KINDS["messages"].agent(vendor.url, guard=no_secret)
+    assert "a kind" in str(agent.dry_run("a fake"))
+    for method in (agent.dry_run, agent.estimate, agent.count_tokens):
+        with pytest.raises(GuardError, match="secret"):
+            method("a secret")
+    with pytest.raises(GuardError):
+        asyncio.run(KINDS["messages"].agent(vendor.url, guard=anoyance).acount_tokens("a secret"))
+    assert vendor.requests == []
+
+
+async def test_where_guards_and_judges_would_be_lost_they_are_refused(vendor: FakeVendor) -> None:
+    class Says:
+        def run(self, request: Any) -> str:
+            return "x"
+
+    guarded = KINDS["chat"].agent(vendor.url, guard=no_secret)
+    judged = KINDS["chat"].agent(vendor.url, verify=lambda answer: None)
+    for agent in (guarded, judged):
+        with pytest.raises(ConfigurationError, match="fallback"):
+            KINDS["chat"].agent(vendor.url, fallback=[agent])
+    for agent in (guarded, judged, Agent(engine=Says())):
+        with pytest.raises(ConfigurationError, match="which a Model has not"):
+            await ModelManager().register("safe", agent)

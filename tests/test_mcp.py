@@ -4,6 +4,7 @@ SDKs against a loopback vendor."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -284,3 +285,62 @@ def test_a_choice_of_its_tools(vendor: FakeVendor, shared: MCPServer) -> None:
     one = [tool for tool in shared.tools() if tool.name == "add"]
     KINDS["chat"].agent(vendor.url, tools=one, tool_choice="add")("go")
     assert [tool["function"]["name"] for tool in vendor.bodies()[0]["tools"]] == ["add"]
+
+
+@pytest.mark.parametrize("data", ["", "@@@a"])
+def test_an_image_that_is_none_is_shown_as_it_came(
+    vendor: FakeVendor, shared: MCPServer, mode: Mode, data: str
+) -> None:
+    vendor.tool_call = {"name": "blot", "arguments": {"data": data}}
+    assert mode(KINDS["messages"].agent(vendor.url, tools=[shared]), "Draw.").text() == TEXT
+    assert "image/png" in str(vendor.bodies()[1]["messages"][-1])
+
+
+def test_a_parameter_may_have_any_name(shared: MCPServer) -> None:
+    assert result_of(shared, "introduce", {"self": "Ada"}).text == "I am Ada."
+
+
+def test_a_stream_that_is_left_after_its_last_chunk_has_its_answer(vendor: FakeVendor, shared: MCPServer) -> None:
+    with KINDS["chat"].agent(vendor.url, tools=[shared]).stream("hi") as stream:
+        for chunk in stream:
+            if chunk.is_final:
+                break
+    assert stream.envelope is not None
+    assert stream.envelope.text() == TEXT
+
+
+def test_its_errors_tell_no_key_and_no_password() -> None:
+    key = "sk-ant-api03-" + "A" * 24
+    for server in (
+        MCPServer.stdio(sys.executable, "-c", "", "--token", key, timeout=10),
+        MCPServer.http(f"http://ada:password@127.0.0.1:1/mcp?key={key}", timeout=10),
+    ):
+        with pytest.raises(ToolServerError) as caught:
+            server.open()
+        for said in (str(caught.value), repr(server)):
+            assert key not in said
+            assert "password" not in said
+
+
+def test_a_server_that_is_closed_while_it_opens_does_not_stay(tmp_path: Path) -> None:
+    began = tmp_path / "began"
+    program = f"import os, pathlib; pathlib.Path({str(began)!r}).write_text(str(os.getpid())); import runpy; runpy.run_path({PROGRAM!r}, run_name='__main__')"
+    server = MCPServer.stdio(sys.executable, "-c", program)
+
+    def opened() -> None:
+        with contextlib.suppress(ToolServerError):
+            server.tools()
+
+    opening = threading.Thread(target=opened)
+    opening.start()
+    while not (began.exists() and began.read_text()):
+        time.sleep(0.01)
+    server.close()
+    opening.join(20)
+    ends = time.monotonic() + 10
+    with contextlib.suppress(ProcessLookupError):
+        while time.monotonic() < ends:
+            os.kill(int(began.read_text()), 0)
+            time.sleep(0.05)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(began.read_text()), 0)

@@ -323,3 +323,38 @@ def test_closing_changes_nothing_but_listed_objects() -> None:
         },
         "additionalProperties": False,
     }
+
+
+class Number(BaseModel):
+    kind: Literal["number"]
+    number: int
+
+
+class Sum(BaseModel):
+    kind: Literal["sum"]
+    left: Term
+    right: Term
+    digits: int = 0
+
+
+class Product(BaseModel):
+    kind: Literal["product"]
+    left: Term
+    right: Term
+    digits: int = 0
+
+
+Term = Annotated[Number | Sum | Product, Field(discriminator="kind")]
+Sum.model_rebuild()
+Product.model_rebuild()
+
+
+def test_a_deep_answer_of_a_type_that_holds_itself_is_read_in_no_time() -> None:
+    value: dict[str, Any] = {"kind": "number", "number": 1}
+    for _ in range(60):
+        value = {"kind": "sum", "left": value, "right": {"kind": "number", "number": 2}, "digits": None}
+    started = time.monotonic()
+    read = structured.parse(Term, CompletionResponse(json.dumps({"value": value})))
+    assert time.monotonic() - started < 1
+    assert isinstance(read, Sum)
+    assert read.digits == 0

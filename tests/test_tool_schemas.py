@@ -18,7 +18,7 @@ import pytest
 from pydantic import BaseModel, Field, field_validator
 from typing_extensions import Doc, TypedDict
 
-from lazybridge import Agent, ConfigurationError, Tool, ToolCall
+from lazybridge import Agent, ConfigurationError, NativeTool, Tool, ToolCall
 
 
 def run(tool: Tool | Callable[..., Any], /, **arguments: Any) -> str:
@@ -386,3 +386,39 @@ def test_what_a_model_cannot_fill_is_told_when_the_agent_is_built(function: Call
 def test_a_name_or_a_time_that_cannot_be_is_told(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="name|timeout"):
         Tool(google, **options)
+
+
+# --- what is no tool --------------------------------------------------------------------------------------------------------
+
+
+def test_a_positional_parameter_that_is_left_out_has_its_default() -> None:
+    def window(start: int = 1, end: int = 9, /, *, step: int = 2) -> list[int]:
+        return [start, end, step]
+
+    assert run(window, end=5) == "[1,5,2]"
+    assert run(window) == "[1,9,2]"
+
+
+def test_a_method_without_its_object_is_said_when_the_agent_is_built() -> None:
+    class Shop:
+        def hours(self, day: str) -> str:
+            return day
+
+    assert run(Shop().hours, day="Monday") == "Monday"
+    with pytest.raises(ConfigurationError, match="without its object"):
+        Agent("local", tools=[Shop.hours])
+
+
+def test_an_asynchronous_generator_has_no_result() -> None:
+    async def lines() -> Any:
+        yield "a"
+
+    with pytest.raises(ConfigurationError, match="returns a list"):
+        Agent("local", tools=[lines])
+
+
+def test_a_vendors_own_tool_among_the_functions_is_told_where_it_belongs() -> None:
+    for tool in (NativeTool.WEB_SEARCH, NativeTool.WEB_SEARCH(max_uses=1)):
+        for given in (tool, [tool]):
+            with pytest.raises(ConfigurationError, match="native_tools="):
+                Agent("local", tools=given)  # type: ignore[arg-type]

@@ -33,7 +33,7 @@ from lazybridge import (
     ToolLoopError,
     UsageStats,
 )
-from lazybridge.core.errors import ProviderTimeoutError
+from lazybridge.core.errors import InvalidRequestError, ProviderTimeoutError
 from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk
 from tests.conftest import KINDS, Kind
 from tests.fake_tool_turns import REASONING, THINKING
@@ -690,3 +690,20 @@ def test_a_tool_loop_is_quiet(kind: Kind, mode: Mode, vendor: FakeVendor, recwar
     vendor.tool_turns = [[call("days", days=1), call("days", days=2)], [call("days", days=3)]]
     assert mode(kind.agent(vendor.url, tools=[days], tool_choice="required"), "When?").ok
     assert [str(warning.message) for warning in recwarn if "retires" not in str(warning.message)] == []
+
+
+def test_names_of_files_that_are_no_text_reach_the_model(kind: Kind, vendor: FakeVendor) -> None:
+    vendor.tool_call = call("folder")
+
+    def folder() -> str:
+        return b"caf\xe9.txt".decode("utf-8", "surrogateescape")
+
+    assert kind.agent(vendor.url, tools=[folder])("What is there?").ok
+    assert r"caf\udce9.txt" in json.loads(json.dumps(results(vendor.bodies()[1])))[0]
+
+
+def test_a_prompt_that_no_json_can_say_is_refused_and_free(kind: Kind, mode: Mode, vendor: FakeVendor) -> None:
+    envelope = mode(kind.agent(vendor.url), "half a pair: \ud800")
+    assert isinstance(envelope.error, InvalidRequestError)
+    assert envelope.metadata.cost_usd == 0
+    assert vendor.requests == []

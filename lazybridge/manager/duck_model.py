@@ -12,6 +12,7 @@ from lazybridge.core.closing import AsyncClosed, closed
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.types import CompletionResponse, StreamChunk
+from lazybridge.engine import LLMEngine
 from lazybridge.model_stream import Asked
 from lazybridge.models import Model
 
@@ -25,6 +26,11 @@ def model_of(thing: Any) -> Model:
     if isinstance(thing, (str, BaseProvider)):
         return Model(thing)
     if isinstance(thing, Agent):
+        if thing._guards or thing._verification or not isinstance(thing.engine, LLMEngine):
+            raise ConfigurationError(
+                f"{thing!r} has a guard, a judge or an engine of its own, which a Model has not\n"
+                "register an object whose complete(task) asks it"
+            )
         return Model._of_engine(thing.engine)
     if isinstance(thing, type):
         raise ConfigurationError(f"{thing.__name__} is a class\nwrite {thing.__name__}(...)")

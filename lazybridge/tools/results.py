@@ -10,6 +10,7 @@ from lazybridge.core.content import ContentBlock
 from lazybridge.core.errors import ToolError
 from lazybridge.core.errors.secrets import scrub
 from lazybridge.core.types import Message, ToolCall
+from lazybridge.envelope import Envelope
 
 
 @dataclass(frozen=True)
@@ -18,8 +19,8 @@ class Refused(Message):
 
 
 def success(call: ToolCall, value: Any) -> Message:
-    """The result of a call. Raises what pydantic raises for a value that has no JSON."""
-    return Message.tool(_content(value), tool_call_id=call.id, name=call.name)
+    """The result of a call. Raises what pydantic raises for a value that has no JSON, and the error of an envelope."""
+    return Message.tool(_content(_answered(value)), tool_call_id=call.id, name=call.name)
 
 
 def failure(call: ToolCall, exc: Exception) -> Message:
@@ -39,10 +40,21 @@ def redacted(message: Message, secrets: tuple[str, ...]) -> Message:
     return replace(message, content=scrub(message.text, secrets)) if message.is_error else message
 
 
+def _answered(value: Any) -> Any:
+    """Of an agent's envelope, or of several in a list, the answers. Raises the error where there is none."""
+    if isinstance(value, Envelope):
+        return [value.payload, *value.media] if value.media else value.payload
+    if not (isinstance(value, (list, tuple)) and value and all(isinstance(one, Envelope) for one in value)):
+        return value
+    if not any(one.ok for one in value):
+        return value[0].payload
+    return [part for one in value for part in (one.payload if one.ok else f"failed: {one.error}", *one.media)]
+
+
 def _content(value: Any) -> Any:
-    """Text as it is, images and documents as they are, anything else as JSON."""
+    """Text as it is (half a surrogate pair, which no JSON says, as `\\udc80`), images and documents as they are, anything else as JSON."""
     if isinstance(value, str | ContentBlock):
-        return value if isinstance(value, str) else [value]
+        return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else [value]
     if isinstance(value, (list, tuple)) and any(isinstance(item, ContentBlock) for item in value):
         return [item if isinstance(item, str | ContentBlock) else _as_json(item) for item in value]
     return _as_json(value)

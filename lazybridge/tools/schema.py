@@ -107,9 +107,7 @@ class Parameters:
         positions: list[Any] = []
         for name, parameter in self._parameters.items():
             if parameter.kind is parameter.POSITIONAL_ONLY:
-                if name not in arguments:
-                    break  # and so are those behind it
-                positions.append(arguments.pop(name))
+                positions.append(arguments.pop(name, parameter.default))
         return positions, arguments
 
     def _readable(self, exc: ValidationError) -> str:
@@ -140,7 +138,11 @@ def _signature(function: Callable[..., Any], tool: str) -> dict[str, inspect.Par
         raise ConfigurationError(f"tool {tool!r} has no signature\nwrap it in a function with annotations") from exc
     for name in _given(function):
         parameters.pop(name, None)
-    for parameter in parameters.values():
+    for place, parameter in enumerate(parameters.values()):
+        if place == 0 and parameter.name in ("self", "cls") and parameter.annotation is parameter.empty:
+            raise ConfigurationError(
+                f"tool {tool!r} is a method without its object\nwrite tools=[instance.method], not tools=[Class.method]"
+            )
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise ConfigurationError(
                 f"tool {tool!r}: the model cannot fill {str(parameter).partition(':')[0]}\n"

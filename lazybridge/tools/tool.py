@@ -42,6 +42,10 @@ class Tool:
     ) -> None:
         if not callable(function):
             raise TypeError(f"a tool is a function, got {function!r}")
+        if inspect.isasyncgenfunction(function):
+            raise ConfigurationError(
+                f"{function.__name__} is an asynchronous generator, which has no result\nwrite one that returns a list"
+            )
         self.function = function
         self.name = name or _name_of(function)
         if not _NAME.fullmatch(self.name):

@@ -20,7 +20,7 @@ _AUTHENTICATION_CLASSES = frozenset({"DefaultCredentialsError", "RefreshError", 
 _CONNECTION_CLASSES = frozenset({"gaierror", "herror", "SSLError", "URLError", "APIConnectionError", "TransportError"})
 _CONNECTION_ERRNOS = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
 # Failures before a byte of the request was on the wire.
-_UNSENT_CLASSES = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "ConnectionRefusedError", "gaierror"})  # fmt: skip
+_UNSENT_CLASSES = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "ConnectionRefusedError", "gaierror", "UnicodeEncodeError"})  # fmt: skip
 _GARBLED = (json.JSONDecodeError, UnicodeDecodeError)  # what the SDKs raise for an event that arrived in pieces
 _REQUEST_ID_HEADERS = ("x-fal-request-id", "x-request-id", "request-id", "mistral-correlation-id", "x-amzn-requestid")
 _TRANSPORT_MODULES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "requests", "urllib3"})
@@ -154,13 +154,14 @@ def _kind_of_class(exc: BaseException) -> ErrorKind | None:
     names = [cls.__name__ for cls in type(exc).__mro__]
     if isinstance(exc, _GARBLED):
         return "truncated"
+    if isinstance(exc, UnicodeEncodeError):  # half a surrogate pair, which no JSON says
+        return "invalid_request"
     if isinstance(exc, TimeoutError) or _TIMEOUT_CLASSES.intersection(names):
         return "timeout"
     if _AUTHENTICATION_CLASSES.intersection(names):
         return "authentication"
-    if isinstance(exc, ConnectionError) or _CONNECTION_CLASSES.intersection(names):
-        return "connection"
-    if isinstance(exc, OSError) and exc.errno in _CONNECTION_ERRNOS:
+    unreachable = isinstance(exc, OSError) and exc.errno in _CONNECTION_ERRNOS
+    if unreachable or isinstance(exc, ConnectionError) or _CONNECTION_CLASSES.intersection(names):
         return "connection"
     refused = names[0] in ("HTTPStatusError", "HTTPError")
     if type(exc).__module__.split(".")[0] in _TRANSPORT_MODULES and not refused:
@@ -234,8 +235,7 @@ def _error_body(exc: BaseException) -> Mapping[str, Any]:
 
 
 def _detail(body: Mapping[str, Any]) -> str | None:
-    """FastAPI's `detail`, as Mistral and fal send it: a text, or what is wrong with each field. Mistral wraps it in `message`
-    at times."""
+    """FastAPI's `detail`, as Mistral (at times within `message`) and fal send it: a text, or each field's fault."""
     detail = body.get("detail")
     for holder in (body.get("message"), detail):
         if isinstance(holder, Mapping):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -96,7 +96,7 @@ class Reader:
         except WrongSchema:
             raise
         except ValueError:
-            filled = without_nulls(value, self.schema, self.schema)
+            filled = without_nulls(value, [self.schema], self.schema)
             if filled == value:
                 raise
             return self._fitting(json.dumps(filled), filled)
@@ -134,27 +134,40 @@ def validate(value: Any, schema: Mapping[str, Any]) -> None:
         raise ValueError(f"{exc.json_path}: {exc.message}") from exc
 
 
-def without_nulls(value: Any, schema: Any, root: Mapping[str, Any]) -> Any:
-    """The value without the properties that are null where the schema lets them be absent, but not null."""
-    if not isinstance(schema, Mapping):
+def without_nulls(value: Any, schemas: Iterable[Any], root: Mapping[str, Any]) -> Any:
+    """The value without the properties that are null where one of its schemas lets them be absent, but not null."""
+    if not isinstance(value, (dict, list)):
         return value
-    if "$ref" in schema:
-        return without_nulls(value, referred(root, schema["$ref"]), root)
-    for name in ("anyOf", "oneOf", "allOf"):
-        for branch in schema.get(name, ()):
-            value = without_nulls(value, branch, root)
+    known = _branches(schemas, root)
     if isinstance(value, list):
-        return [without_nulls(item, schema.get("items"), root) for item in value]
-    if not isinstance(value, dict):
-        return value
-    properties, required = schema.get("properties", {}), schema.get("required", ())
+        items = [schema.get("items") for schema in known]
+        return [without_nulls(item, items, root) for item in value]
     result = {}
     for name, item in value.items():
-        inner = properties.get(name, schema.get("additionalProperties"))
-        absent = item is None and name in properties and name not in required and not _takes_null(inner, root)
-        if not absent:
-            result[name] = without_nulls(item, inner, root)
+        if item is None and any(_absent(name, schema, root) for schema in known):
+            continue
+        inner = [schema.get("properties", {}).get(name, schema.get("additionalProperties")) for schema in known]
+        result[name] = without_nulls(item, inner, root)
     return result
+
+
+def _branches(schemas: Iterable[Any], root: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Schemas, with those that they refer to and choose from; each once, for types that hold themselves branch at every level."""
+    found: dict[int, Mapping[str, Any]] = {}
+    left = list(schemas)
+    while left:
+        schema = left.pop()
+        if isinstance(schema, Mapping) and id(schema) not in found:
+            found[id(schema)] = schema
+            left += [item for name in ("anyOf", "oneOf", "allOf") for item in schema.get(name, ())]
+            left += [referred(root, schema["$ref"])] if "$ref" in schema else []
+    return list(found.values())
+
+
+def _absent(name: str, schema: Mapping[str, Any], root: Mapping[str, Any]) -> bool:
+    """Whether a null stands for a property that is not there."""
+    properties = schema.get("properties", {})
+    return name in properties and name not in schema.get("required", ()) and not _takes_null(properties[name], root)
 
 
 def _takes_null(schema: Any, root: Mapping[str, Any]) -> bool:
