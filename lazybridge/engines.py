@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Generator, Iterable, Iterator
 from contextlib import aclosing, contextmanager
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 from lazybridge.awaiting import Loop
@@ -13,9 +14,9 @@ from lazybridge.composed import AnyCall, Composed, Do, Steps
 from lazybridge.core.closing import AsyncClosed, closed
 from lazybridge.core.errors import LazyBridgeError, StreamTruncated
 from lazybridge.core.receipt import FREE, stated, unknown
-from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk
+from lazybridge.core.types import CompletionRequest, CompletionResponse, Message, StreamChunk
 from lazybridge.envelope import Attempt, Envelope, EnvelopeMetadata
-from lazybridge.settings import Settings, Task, check_setting, messages_of
+from lazybridge.settings import Settings, Task, check_setting, messages_of, text_of
 
 Answer = Envelope[Any] | CompletionResponse | str
 
@@ -48,13 +49,21 @@ class EngineCall(Composed):
 
     def _whole(self, answer: Answer) -> Envelope[Any]:
         """The answer as an envelope; what it says of its cost counts where no call inside was counted."""
-        envelope = answer if isinstance(answer, Envelope) else self._envelope_of(answer)
+        envelope = self._heard(answer if isinstance(answer, Envelope) else self._envelope_of(answer))
         if not self._nest.attempts:
             meta = envelope.metadata
             made = Attempt(meta.provider or type(self._engine).__name__, meta.model, self._began, usage=meta.usage)
             made.receipt, made.duration_ms = meta.receipt, (time.time() - self._began) * 1000
             self._nest.add(meta.attempts or (made,))
         return envelope
+
+    def _heard(self, envelope: Envelope[Any]) -> Envelope[Any]:
+        """The envelope with the conversation as it stands, also where the engine asked something else for it."""
+        asked, response = self._request.messages, envelope.response
+        if envelope.error is not None or envelope.messages[: len(asked)] == asked:
+            return envelope
+        said = Message.assistant(text_of(envelope)) if response is None else response.to_message()
+        return replace(envelope, messages=(*asked, said))
 
     def _envelope_of(self, answer: object) -> Envelope[Any]:
         name = type(self._engine).__name__
@@ -155,6 +164,11 @@ def request_of(
     for name in given:
         check_setting(name)
     return CompletionRequest(messages_of(task, attachments), **given)
+
+
+def output_of(engine: Any, output: Any) -> Any:
+    """The type of a payload: that of one call, or the engine's; None for text."""
+    return getattr(engine, "output", None) if output is None else output
 
 
 def call_of(engine: Any, request: CompletionRequest, output: Any = None) -> AnyCall:

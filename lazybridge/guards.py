@@ -48,20 +48,22 @@ class GuardedCall(Composed):
         for guard in self._guards:
             request = replace(request, messages=(yield from _messages(guard, request.messages)))
         envelope: Envelope[Any] = yield Ask(lambda: self._make(request), live=not self._holds_back)
+        asked, said = self._request.messages, envelope.messages[len(request.messages) :]
         if not self._holds_back:
-            return envelope
+            return replace(envelope, messages=(*asked, *said))
         response = envelope.response
         if response is None or not (envelope.ok or isinstance(envelope.error, StructuredOutputError)):
             _withhold(envelope.error)
-            return replace(envelope, response=None)
+            return replace(envelope, response=None, messages=asked)
         for guard in self._guards:
             response = yield from _response(guard, response)
         if response is envelope.response:
-            return envelope
+            return replace(envelope, messages=(*asked, *said))
         payload: Any = response.content
         if self._output is not None and not response.tool_calls:
             payload = response.parsed = structured.parse(self._output, response)
-        return replace(envelope, response=response, error=None, _payload=payload)
+        messages = (*asked, *said[:-1], response.to_message())
+        return replace(envelope, response=response, error=None, _payload=payload, messages=messages)
 
 
 Checked = Generator[Any, Any, Any]

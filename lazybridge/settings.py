@@ -156,7 +156,7 @@ def _are_envelopes(task: object) -> TypeGuard[Sequence[Envelope[Any]]]:
 
 def _answered(envelopes: Sequence[Envelope[Any]], attachments: tuple[Any, ...]) -> Message:
     """The answers of other calls as what the user says: their texts, images and audio."""
-    texts = [_text_of(envelope) for envelope in envelopes]
+    texts = [text_of(envelope) for envelope in envelopes]
     media = [item for envelope in envelopes for item in envelope.media]
     if is_empty(envelopes) and not attachments:
         raise ValueError(
@@ -168,10 +168,10 @@ def _answered(envelopes: Sequence[Envelope[Any]], attachments: tuple[Any, ...]) 
 def is_empty(answer: Envelope[Any] | Sequence[Envelope[Any]]) -> bool:
     """Whether there is neither text nor media in an answer, or in any of several."""
     envelopes = [answer] if isinstance(answer, Envelope) else answer
-    return not any(_text_of(envelope).strip() or envelope.media for envelope in envelopes)
+    return not any(text_of(envelope).strip() or envelope.media for envelope in envelopes)
 
 
-def _text_of(envelope: Envelope[Any]) -> str:
+def text_of(envelope: Envelope[Any]) -> str:
     """An answer's text; a payload that is no text, where a user's engine gives one alone, as JSON."""
     payload = envelope.payload
     if envelope.text() or payload is None:
