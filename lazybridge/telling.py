@@ -77,7 +77,8 @@ class Events:
     def around(self, tools: ToolRunner, request: CompletionRequest) -> ToolRunner:
         """The tools of a call of this request; calls that they make know whose they are."""
         self._request, self._secrets = request, credentials_of(self._provider, request.extra_headers)
-        self._common = texts(self._common, self._scrubbed)
+        for name in ("session_id", "agent"):  # the user's words; the others are ours
+            self._common[name] = texts(self._common[name], self._scrubbed)
         return Heard(tools, self)
 
     @contextmanager
@@ -123,8 +124,11 @@ class Events:
 
     # --- an attempt -------------------------------------------------------------------------------------------------
 
-    def requested(self, request: CompletionRequest, model: str | None, turn: int) -> None:
+    def requested(self, provider: BaseProvider, request: CompletionRequest, model: str | None, turn: int) -> None:
         """An attempt begins."""
+        if provider is not self._provider:  # after a fallback
+            self._provider, self._common["provider"] = provider, provider.registered_name()
+            self._secrets += credentials_of(provider, request.extra_headers)
         if turn != self._turn:
             self._turn = turn
             self._tell(TurnStarted, turn=turn)

@@ -27,10 +27,11 @@ from lazybridge import (
     UnsupportedNativeToolError,
 )
 from lazybridge.core import catalogue
-from lazybridge.core.native_tools import OPTIONS, NativeToolOptions
+from lazybridge.core.native_tools import OPTIONS, NativeToolOptions, native_tool
 from lazybridge.core.types import CompletionRequest, CompletionResponse, ToolCall
 from lazybridge.core.wire.messages import MessagesWire
 from lazybridge.core.wire.responses import ResponsesWire
+from lazybridge.testing import ScriptedProvider
 from tests.conftest import KINDS
 from tests.fake_vendor import FakeVendor, Fault
 from tests.wire.requests import PNG
@@ -60,6 +61,8 @@ def test_a_tool_with_options_is_a_value_of_its_own() -> None:
         (lambda: NativeTool.WEB_SEARCH(allowed_domains="python.org"), "allowed_domains is a list of texts"),
         (lambda: NativeTool.WEB_SEARCH(allowed_domains=["a.org"], blocked_domains=["b.org"]), "not both"),
         (lambda: NativeTool.WEB_SEARCH(user_location={"town": "Rome"}), "user_location is a dict of city, country"),
+        (lambda: NativeTool.WEB_SEARCH(user_location={"country": 39}), "user_location is a dict of city, country"),
+        (lambda: NativeTool.WEB_SEARCH(user_location={}), "user_location is a dict of .*, got {}"),
         (lambda: NativeTool.COMPUTER_USE(display_width=1024), "lacks display_height, environment"),
         (lambda: NativeTool.GOOGLE_MAPS(latitude=41.9), "lacks longitude"),
         (lambda: NativeTool.CODE_EXECUTION(container="cntr_1", file_ids=["file_1"]), "not both"),
@@ -68,6 +71,22 @@ def test_a_tool_with_options_is_a_value_of_its_own() -> None:
 def test_an_option_that_is_wrong_or_missing_is_named(make: Callable[[], Any], says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
         make()
+
+
+@pytest.mark.parametrize("given", ["web_search", NativeTool.WEB_SEARCH, NativeTool.WEB_SEARCH(max_uses=1)], ids=repr)
+def test_one_tool_need_not_be_in_a_list(given: Any) -> None:
+    provider = ScriptedProvider(["found"])
+    Agent(provider, native_tools=given)("x")
+    assert provider.requests[0].native_tools == (native_tool(given),)
+    assert CompletionRequest((Message.user("x"),), native_tools=given).native_tools == (native_tool(given),)
+
+
+@pytest.mark.parametrize("choice", ["required", "web_search"])
+def test_a_choice_that_a_paused_turn_obeyed_is_not_forced_again(choice: str) -> None:
+    provider = ScriptedProvider([CompletionResponse("I ", stop_reason="pause_turn"), CompletionResponse("found it.")])
+    agent = Agent(provider, native_tools=[NativeTool.WEB_SEARCH], tool_choice=choice)
+    assert agent("x").text() == "I found it."
+    assert [request.tool_choice for request in provider.requests] == [choice, "auto"]
 
 
 def test_every_option_belongs_to_a_tool() -> None:
