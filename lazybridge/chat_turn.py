@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
-from contextlib import aclosing, closing, contextmanager, suppress
+from contextlib import aclosing, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from lazybridge.core.errors import UnsupportedFeatureError
 from lazybridge.core.receipt import FREE, Receipt
 from lazybridge.core.types import Adjustment, CompletionRequest, Message, StreamChunk
 from lazybridge.core.wire.chat import ChatWire
+from lazybridge.engine import LLMEngine
 from lazybridge.envelope import Envelope
 from lazybridge.memory import SUMMARY, History, Memory, Turn, to_sum_up
 from lazybridge.weighing import payload
@@ -61,21 +62,20 @@ class Conversation:
         """The input tokens of these messages, probably, in the vendor's own body where its provider shows it."""
         if not messages:
             return 0
-        engine = self.agent.engine
-        model, provider = getattr(engine, "model", None), getattr(engine, "provider", None)
+        engine: Any = self.agent.engine
+        provider, model = getattr(engine, "provider", None), engine.model if isinstance(engine, LLMEngine) else None
         request = CompletionRequest(tuple(messages), model)
-        body: Mapping[str, Any] | None = None
-        with suppress(UnsupportedFeatureError):
-            body = None if provider is None else payload(provider, request)
-        if body is None:  # it does not show what it sends, or is an engine of the user's own
+        try:
+            body: Mapping[str, Any] = payload(provider, request)
+        except UnsupportedFeatureError:
             body = ChatWire().to_sdk_kwargs(request, ModelProfile("", ""), False).body
         return counting.count(body, vendor_of(self.agent), model or "").tokens.expected
 
 
 def vendor_of(agent: Agent) -> str:
-    """Who answers for an agent: the name of its provider, or of an engine of the user's own."""
-    provider = getattr(agent.engine, "provider", None)
-    return type(agent.engine).__name__ if provider is None else provider.registered_name()
+    """Who answers for an agent: the name of a provider's class, or of a user's engine."""
+    engine: Any = agent.engine
+    return engine.provider.registered_name() if isinstance(engine, LLMEngine) else type(engine).__name__
 
 
 class ChatTurn:
@@ -144,7 +144,7 @@ class ChatTurn:
         """Take an answer into the conversation; what it cost counts in any case."""
         conversation, self._envelope = self._conversation, envelope
         conversation.pay(envelope.metadata.receipt)
-        if envelope.ok and (envelope.response is not None or envelope._payload is not None):
+        if envelope.ok and envelope.response is not None:
             conversation.history.forget(self._forgotten)
             conversation.history.add(envelope.messages[self._before :])
         notes, conversation.notes = (*conversation.notes, *self._notes), ()

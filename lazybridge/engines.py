@@ -11,10 +11,11 @@ from typing import Any, Protocol, runtime_checkable
 
 from lazybridge.awaiting import Loop
 from lazybridge.composed import AnyCall, Composed, Do, Steps
+from lazybridge.core import structured
 from lazybridge.core.closing import AsyncClosed, closed
 from lazybridge.core.errors import LazyBridgeError, StreamTruncated
 from lazybridge.core.receipt import FREE, stated, unknown
-from lazybridge.core.types import CompletionRequest, CompletionResponse, Message, StreamChunk
+from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk
 from lazybridge.envelope import Attempt, Envelope, EnvelopeMetadata
 from lazybridge.settings import Settings, Task, check_setting, messages_of, text_of
 
@@ -39,9 +40,9 @@ class Engine(Protocol):
 class EngineCall(Composed):
     """One call of a user's engine."""
 
-    def __init__(self, engine: Any, request: CompletionRequest) -> None:
+    def __init__(self, engine: Any, request: CompletionRequest, output: Any = None) -> None:
         super().__init__(request.timeout)
-        self._engine, self._request = engine, request
+        self._engine, self._request, self._output = engine, request, output
         self._began, self._run = time.time(), engine.run
 
     def _steps(self) -> Steps:
@@ -49,21 +50,29 @@ class EngineCall(Composed):
 
     def _whole(self, answer: Answer) -> Envelope[Any]:
         """The answer as an envelope; what it says of its cost counts where no call inside was counted."""
-        envelope = self._heard(answer if isinstance(answer, Envelope) else self._envelope_of(answer))
+        envelope = answer if isinstance(answer, Envelope) else self._envelope_of(answer)
         if not self._nest.attempts:
             meta = envelope.metadata
             made = Attempt(meta.provider or type(self._engine).__name__, meta.model, self._began, usage=meta.usage)
             made.receipt, made.duration_ms = meta.receipt, (time.time() - self._began) * 1000
             self._nest.add(meta.attempts or (made,))
-        return envelope
+        return envelope if envelope.error is not None else self._read(envelope)
 
-    def _heard(self, envelope: Envelope[Any]) -> Envelope[Any]:
-        """The envelope with the conversation as it stands, also where the engine asked something else for it."""
-        asked, response = self._request.messages, envelope.response
-        if envelope.error is not None or envelope.messages[: len(asked)] == asked:
-            return envelope
-        said = Message.assistant(text_of(envelope)) if response is None else response.to_message()
-        return replace(envelope, messages=(*asked, said))
+    def _read(self, envelope: Envelope[Any]) -> Envelope[Any]:
+        """An answer with what an envelope of the user's own may lack: the response that guards and judges look at, the
+        object that was asked for, and the conversation."""
+        response, meta = envelope.response, envelope.metadata
+        if response is None:
+            response = CompletionResponse(text_of(envelope), stop_reason="end_turn", model=meta.model, usage=meta.usage)
+            envelope = replace(envelope, response=response)
+            response.parsed = envelope.payload
+        if self._output is not None and isinstance(envelope.payload, str) and not response.tool_calls:
+            response.parsed = structured.parse(self._output, response)
+            envelope = replace(envelope, _payload=response.parsed)
+        asked = self._request.messages
+        if envelope.messages[: len(asked)] != asked or len(envelope.messages) == len(asked):
+            envelope = replace(envelope, messages=(*asked, response.to_message()))
+        return envelope
 
     def _envelope_of(self, answer: object) -> Envelope[Any]:
         name = type(self._engine).__name__
@@ -176,4 +185,4 @@ def call_of(engine: Any, request: CompletionRequest, output: Any = None) -> AnyC
     if hasattr(engine, "call"):
         made: AnyCall = engine.call(request, output)
         return made
-    return EngineCall(engine, request)
+    return EngineCall(engine, request, output)

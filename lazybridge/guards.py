@@ -48,9 +48,11 @@ class GuardedCall(Composed):
         for guard in self._guards:
             request = replace(request, messages=(yield from _messages(guard, request.messages)))
         envelope: Envelope[Any] = yield Ask(lambda: self._make(request), live=not self._holds_back)
-        asked, said = self._request.messages, envelope.messages[len(request.messages) :]
+        # What a guard added for this call is not said again in the next one.
+        asked = request.messages if len(request.messages) == len(self._request.messages) else self._request.messages
+        envelope = replace(envelope, messages=(*asked, *envelope.messages[len(request.messages) :]))
         if not self._holds_back:
-            return replace(envelope, messages=(*asked, *said))
+            return envelope
         response = envelope.response
         if response is None or not (envelope.ok or isinstance(envelope.error, StructuredOutputError)):
             _withhold(envelope.error)
@@ -58,12 +60,12 @@ class GuardedCall(Composed):
         for guard in self._guards:
             response = yield from _response(guard, response)
         if response is envelope.response:
-            return replace(envelope, messages=(*asked, *said))
+            return envelope
+        envelope = replace(envelope, messages=(*envelope.messages[:-1], response.to_message()))
         payload: Any = response.content
         if self._output is not None and not response.tool_calls:
             payload = response.parsed = structured.parse(self._output, response)
-        messages = (*asked, *said[:-1], response.to_message())
-        return replace(envelope, response=response, error=None, _payload=payload, messages=messages)
+        return replace(envelope, response=response, error=None, _payload=payload)
 
 
 Checked = Generator[Any, Any, Any]

@@ -165,7 +165,7 @@ def _body(provider: BaseProvider, request: CompletionRequest, model: str) -> tup
     return call.body, tuple(f"an attachment ({found})" for found in call.adjustments if found.parameter in ("image", "audio", "video", "document"))  # fmt: skip
 
 
-def payload(provider: BaseProvider, request: CompletionRequest) -> dict[str, Any]:
+def payload(provider: BaseProvider | None, request: CompletionRequest) -> dict[str, Any]:
     """The JSON body that `complete` would send. Raises UnsupportedFeatureError for a class that does not show its own."""
     from lazybridge.core.providers._sdk import SDKProvider
 

@@ -387,6 +387,28 @@ def test_anthropics_computer_is_answered_like_a_tool(vendor: FakeVendor) -> None
     agent.close()
 
 
+def test_one_vendors_computer_is_a_tool_like_any_other_to_another(vendor: FakeVendor) -> None:
+    seen, typed = ImageContent(data=PNG), ToolCall("toolu_1", "type", {"text": "a"}, native=NativeTool.COMPUTER_USE)
+    called = ToolCall("call_1", "computer", {"action": CLICK}, native=NativeTool.COMPUTER_USE)
+    talk = [Message.user("Click on OK."), Message.assistant(tool_calls=[typed])]
+    talk += [Message.tool("done", tool_call_id="toolu_1"), Message.assistant(tool_calls=[called])]
+    talk += [Message.tool([seen], tool_call_id="call_1"), Message.assistant("Done."), Message.user("Thanks.")]
+    options = {"native_tools": [NativeTool.COMPUTER_USE], "allow_dangerous_native_tools": True}
+    with Agent("gpt-6-luna", api_key="k", base_url=f"{vendor.url}/v1", **options) as agent:
+        assert agent(talk).ok
+    body = vendor.bodies()[-1]
+    assert body_errors("responses", body) == []
+    types = ["function_call", "function_call_output", "computer_call", "computer_call_output"]
+    assert [item["type"] for item in body["input"] if "type" in item] == types
+    with Agent("claude-haiku-5-5", api_key="k", base_url=vendor.url, **options) as agent:
+        assert agent(talk).ok
+    body = vendor.bodies()[-1]
+    assert body_errors("messages", body) == []
+    blocks = [block for message in body["messages"] for block in message["content"] if isinstance(block, dict)]
+    uses = {block["name"]: block.get("toolset_name") for block in blocks if block["type"] == "tool_use"}
+    assert uses == {"type": "computer", "computer": None}
+
+
 def test_a_call_of_the_computer_is_not_a_functions() -> None:
     assert ToolCall("1", "computer").native is None
     assert CompletionResponse().search_queries == ()
