@@ -87,7 +87,6 @@ class Events:
         assert self._request is not None
         self._streamed = streamed
         model = self._provider._resolve_model(self._request)
-        model = self._provider._resolve_model(self._request)
         self._tell(AgentStarted, model=model, streamed=streamed, prompt=self._prompt(self._request))
         interrupted: BaseException | None = None
         try:
@@ -222,7 +221,7 @@ class Events:
                         pending = listener(told)
                         if inspect.isawaitable(pending):
                             self._await(pending, audience, listener)
-                    except Exception as exc:  # a user's function: the call has nothing to do with it
+                    except (Exception, asyncio.CancelledError) as exc:  # a user's: the call has nothing to do with it
                         audience.complain(listener, exc)
 
     def _await(self, pending: Awaitable[object], audience: Audience, listener: Listener) -> None:
@@ -243,7 +242,7 @@ class Events:
             pending, audience, listener = self._waiting.popleft()
             try:
                 await pending
-            except Exception as exc:
+            except (Exception, asyncio.CancelledError) as exc:  # nobody cancels this task
                 audience.complain(listener, exc)
 
     def _scrubbed(self, text: str) -> str:

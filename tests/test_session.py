@@ -43,6 +43,7 @@ from lazybridge.events import (
     ToolReturned,
     TurnStarted,
 )
+from lazybridge.testing import ScriptedProvider
 from tests.conftest import KINDS, Kind
 from tests.fake_vendor import TEXT, FakeVendor, Fault
 from tests.test_agent import Mode, by_astream, by_call, by_run, by_stream
@@ -437,6 +438,15 @@ def test_a_listener_that_raises_does_not_break_the_call(
     assert CANARY not in caplog.text
 
 
+def test_a_listener_whose_own_work_was_cancelled_does_not_break_the_call(mode: Mode) -> None:
+    async def cancelled(event: Event) -> None:
+        raise asyncio.CancelledError
+
+    events: list[Event] = []
+    assert mode(Agent(ScriptedProvider(["a"]), session=Session(cancelled, events.append)), "hi").ok
+    assert len(events) == 5
+
+
 def test_asynchronous_listeners_hear_all_in_order_before_the_call_returns(mode: Mode, vendor: FakeVendor) -> None:
     heard: list[Event] = []
 
@@ -610,6 +620,29 @@ def test_redact_gets_every_text_of_a_payload(
     assert KEY not in told
     assert CANARY not in told
     assert "<gone> and [redacted]" in told
+
+
+def test_redact_takes_no_message_apart(mode: Mode) -> None:
+    def look(where: str, type: str) -> str:
+        """Look."""
+        return "a secret"
+
+    events: list[Event] = []
+    call = ToolCall("call_1", "look", {"where": "a secret", "type": "a secret"})
+    provider = ScriptedProvider([call, "a secret"])
+    mode(Agent(provider, tools=[look], session=Session(events.append, payloads=True, redact=lambda text: "<x>")), "hi")
+    assert "secret" not in str(events)
+    sent = [event for event in events if isinstance(event, RequestSent)][-1].prompt
+    arguments = {"<x>": "<x>"}
+    assert sent == (
+        {"role": "user", "parts": [{"type": "text", "content": "<x>"}]},
+        {"role": "assistant", "parts": [{"type": "tool_call", "id": "call_1", "name": "look", "arguments": arguments}]},
+        {"role": "tool", "parts": [{"type": "tool_call_response", "id": "call_1", "result": "<x>"}]},
+    )
+    (called,) = [event for event in events if isinstance(event, ToolCalled)]
+    assert called.arguments == arguments
+    answer = [event for event in events if isinstance(event, ResponseReceived)][-1].answer
+    assert answer == {"role": "assistant", "parts": [{"type": "text", "content": "<x>"}], "finish_reason": "end_turn"}
 
 
 def test_what_redact_fails_on_is_not_told(vendor: FakeVendor, caplog: pytest.LogCaptureFixture) -> None:
