@@ -17,7 +17,7 @@ from lazybridge.core.errors.secrets import Secret
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.types import CompletionRequest
 from lazybridge.engine import LLMEngine
-from lazybridge.engines import Engine, call_of, request_of
+from lazybridge.engines import Engine, call_of, output_of, request_of
 from lazybridge.envelope import Envelope
 from lazybridge.estimate import Estimate, estimate, payload
 from lazybridge.guards import GuardedCall, checked_guards, guarded
@@ -172,8 +172,7 @@ class Agent(Closing, Generic[X]):
         self, task: Task, *, attachments: Iterable[Any] = (), output: Any = None, **settings: Unpack[Settings]
     ) -> AgentStream[Any]:
         """The answer in pieces: `for chunk in agent.stream(...)` or `async for chunk in agent.stream(...)`."""
-        wanted = getattr(self.engine, "output", None) if output is None else output
-        return AgentStream(self._asked(task, attachments, output, settings), wanted)
+        return AgentStream(self._asked(task, attachments, output, settings), output_of(self.engine, output))
 
     def chat(self, messages: Start = (), *, memory: Memory | None = None) -> Chat:
         """A conversation that remembers: `chat = agent.chat()`, `chat("hi")`. It begins with `messages`, or with those of
@@ -218,25 +217,26 @@ class Agent(Closing, Generic[X]):
         refusal = refusal_of(task)
         if refusal is not None:
             return partial(Failed, refusal)
+        return partial(self._made, self._requested(task, attachments, output, settings), output)
+
+    def _requested(self, task: Task, attachments: Iterable[Any], output: Any, settings: Settings) -> CompletionRequest:
+        """The request, for a payload of this type."""
         request = request_of(self.engine, task, attachments, settings)
-        if output is not None:
-            request = replace(request, output_schema=structured.output_schema(output))
-        return partial(self._made, request, output)
+        return request if output is None else replace(request, output_schema=structured.output_schema(output))
 
     def _made(self, request: CompletionRequest, output: Any = None) -> AnyCall:
         """One call between the guards, until its answer stands."""
 
         def between(request: CompletionRequest) -> AnyCall:
-            wanted = getattr(self.engine, "output", None) if output is None else output
             made = partial(call_of, self.engine, output=output)
+            wanted = output_of(self.engine, output)
             return GuardedCall(made, request, self._guards, wanted) if self._guards else made(request)
 
         return VerifiedCall(between, request, self._verification) if self._verification else between(request)
 
     def _verdict(self, question: str) -> AnyCall:
         """The call that judges another agent's answer."""
-        request = replace(request_of(self.engine, question), output_schema=structured.output_schema(Verdict))
-        return self._made(request, Verdict)
+        return self._made(self._requested(question, (), Verdict, {}), Verdict)
 
     def estimate(
         self,
@@ -290,9 +290,9 @@ class Agent(Closing, Generic[X]):
             self.close()
 
     def __repr__(self) -> str:
-        engine = self.__dict__.get("engine")
-        if engine is None:
+        if "engine" not in self.__dict__:
             return "Agent(not built)"
+        engine = self.engine
         if not isinstance(engine, LLMEngine):
             return f"Agent(engine={type(engine).__name__})"
         model = engine.model or engine.provider.model or engine.provider.default_model

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.errors.secrets import REDACTED
-from lazybridge.event_facts import texts
+from lazybridge.event_facts import said
 
 if TYPE_CHECKING:
     from lazybridge.core.receipt import Receipt
@@ -44,7 +44,7 @@ class Audience:
             return event.without_payload()
         if self.redact is None or not event.payload:
             return event
-        return replace(event, **{name: texts(getattr(event, name), self._redacted) for name in event.payload})
+        return replace(event, **{name: said(getattr(event, name), self._redacted) for name in event.payload})
 
     def _redacted(self, text: str) -> str:
         assert self.redact is not None

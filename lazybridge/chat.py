@@ -8,20 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
-from lazybridge.call import Call
+from lazybridge.agent_stream import AgentStream
 from lazybridge.chat_turn import ChatTurn, Conversation, vendor_of
+from lazybridge.composed import AnyCall, Failed
 from lazybridge.core.content import ContentBlock, TextContent
 from lazybridge.core.messages_json import messages_from_json, messages_to_json
 from lazybridge.core.receipt import Receipt
 from lazybridge.core.types import Adjustment, Message
-from lazybridge.engines import request_of
+from lazybridge.engines import output_of
 from lazybridge.envelope import Envelope
 from lazybridge.memory import History, Memory
-from lazybridge.settings import Settings, Task, messages_of
+from lazybridge.settings import Settings, Task, messages_of, refusal_of
 
 if TYPE_CHECKING:
     from lazybridge.agent import Agent
-    from lazybridge.agent_stream import AgentStream
 
 Start = str | os.PathLike[str] | Iterable[Message | Mapping[str, Any]]
 
@@ -36,6 +36,8 @@ class Chat:
     """
 
     def __init__(self, agent: Agent, messages: Start = (), *, memory: Memory | None = None) -> None:
+        if memory is not None and not isinstance(memory, Memory):
+            raise TypeError(f"a chat's memory is a Memory, got {memory!r}; write Memory(turns=20)")
         self._conversation = Conversation(agent, memory or Memory(), History(_started(messages)))
 
     @property
@@ -58,20 +60,24 @@ class Chat:
         """USD of all calls so far, None where one of them is not exactly known."""
         return self.receipt.cost_usd
 
-    def __call__(self, task: Task, *, attachments: Iterable[Any] = (), **settings: Unpack[Settings]) -> Envelope[Any]:
+    def __call__(
+        self, task: Task, *, attachments: Iterable[Any] = (), output: Any = None, **settings: Unpack[Settings]
+    ) -> Envelope[Any]:
         """Ask and wait for the answer. As with an agent, a failed call returns an envelope whose `ok` is False."""
-        return self._turn(task, attachments, settings).whole()
+        return self._turn(task, attachments, output, settings).whole()
 
-    async def run(self, task: Task, *, attachments: Iterable[Any] = (), **settings: Unpack[Settings]) -> Envelope[Any]:
+    async def run(
+        self, task: Task, *, attachments: Iterable[Any] = (), output: Any = None, **settings: Unpack[Settings]
+    ) -> Envelope[Any]:
         """Ask without blocking the event loop."""
-        return await self._turn(task, attachments, settings).awhole()
+        return await self._turn(task, attachments, output, settings).awhole()
 
-    def stream(self, task: Task, *, attachments: Iterable[Any] = (), **settings: Unpack[Settings]) -> AgentStream:
+    def stream(
+        self, task: Task, *, attachments: Iterable[Any] = (), output: Any = None, **settings: Unpack[Settings]
+    ) -> AgentStream:
         """The answer in pieces, as `agent.stream(...)`; the question is asked when the stream is iterated."""
-        from lazybridge.agent_stream import AgentStream
-
-        turn = self._turn(task, attachments, settings)
-        return AgentStream(lambda: cast(Call, turn))  # a stream needs no more of a call than a turn has
+        turn = self._turn(task, attachments, output, settings)
+        return AgentStream(lambda: turn, output_of(self.agent.engine, output))
 
     def move_to(self, agent: Agent) -> None:
         """Go on with another agent, of any vendor. What the vendor before wants back stays in the conversation for the way
@@ -95,9 +101,15 @@ class Chat:
     def __repr__(self) -> str:
         return f"Chat({self.agent!r}, messages={len(self.messages)}, cost_usd={self.cost_usd!r})"
 
-    def _turn(self, task: Task, attachments: Iterable[Any], settings: Settings) -> ChatTurn:
+    def _turn(self, task: Task, attachments: Iterable[Any], output: Any, settings: Settings) -> AnyCall:
         """The new messages alone are checked; what was said before was."""
-        return ChatTurn(self._conversation, request_of(self.agent.engine, task, attachments, settings))
+        refusal = refusal_of(task)
+        if refusal is not None:
+            return Failed(refusal)
+        request = self.agent._requested(task, attachments, output, settings)
+        return cast(
+            AnyCall, ChatTurn(self._conversation, request, output)
+        )  # its envelope is None where it was not asked
 
     def _without_files(self, message: Message, vendor: str) -> Message:
         if isinstance(message.content, str):
@@ -119,5 +131,8 @@ def _started(messages: Start) -> tuple[Message, ...]:
             return tuple(messages_from_json(Path(messages).read_text(encoding="utf-8")))
         except ValueError as exc:
             raise ValueError(f"{os.fspath(messages)}: {exc}") from None
+    if isinstance(messages, Mapping) or not isinstance(messages, Iterable):
+        shown = "an Envelope; write envelope.messages" if isinstance(messages, Envelope) else repr(messages)
+        raise TypeError(f"a chat begins with a list of messages, or with a file of them, got {shown}")
     given = list(messages)
     return messages_of(given, ()) if given else ()

@@ -53,14 +53,10 @@ class Conversation:
         self.receipt = receipt if self.receipt is FREE else self.receipt + receipt
 
     def too_many(self, asked: tuple[Message, ...]) -> list[Turn]:
-        """The turns to sum up before this is asked; without a summary they are forgotten here."""
+        """The turns that do not fit beside what is asked now."""
         if self.memory.turns is None and self.memory.tokens is None:
             return []
-        turns = self.history.beyond(self.memory, self._size, list(asked))
-        if self.memory.summary is not None:
-            return turns
-        self.history.forget(len(turns))
-        return []
+        return self.history.beyond(self.memory, self._size, list(asked))
 
     def _size(self, messages: list[Message]) -> int:
         """The input tokens of these messages, probably, in the vendor's own body where its provider shows it."""
@@ -85,9 +81,9 @@ def vendor_of(agent: Agent) -> str:
 class ChatTurn:
     """One question and its answer, in the four ways of a call; what was said before is taken when it begins."""
 
-    def __init__(self, conversation: Conversation, request: CompletionRequest) -> None:
-        self._conversation, self._request = conversation, request
-        self._before = 0
+    def __init__(self, conversation: Conversation, request: CompletionRequest, output: Any = None) -> None:
+        self._conversation, self._request, self._output = conversation, request, output
+        self._before = self._forgotten = 0  # messages that go before the question, turns that do not
         self._call: AnyCall | None = None
         self._notes: tuple[Adjustment, ...] = ()
         self._envelope: Envelope[Any] | None = None
@@ -95,21 +91,21 @@ class ChatTurn:
     def whole(self) -> Envelope[Any]:
         """The whole answer."""
         with self._alone():
-            if turns := self._conversation.too_many(self._request.messages):
+            if turns := self._to_sum_up():
                 self._sum_up(turns, self._summary()(to_sum_up(turns)))
             return self._take(self._begin().whole())
 
     async def awhole(self) -> Envelope[Any]:
         """The whole answer, on the running event loop."""
         with self._alone():
-            if turns := self._conversation.too_many(self._request.messages):
+            if turns := self._to_sum_up():
                 self._sum_up(turns, await self._summary().run(to_sum_up(turns)))
             return self._take(await self._begin().awhole())
 
     def stream(self) -> Generator[StreamChunk, None, None]:
         """The chunks."""
         with self._alone():
-            if turns := self._conversation.too_many(self._request.messages):
+            if turns := self._to_sum_up():
                 self._sum_up(turns, self._summary()(to_sum_up(turns)))
             with closing(self._begin().stream()) as chunks:
                 yield from chunks
@@ -117,7 +113,7 @@ class ChatTurn:
     async def astream(self) -> AsyncGenerator[StreamChunk, None]:
         """`stream`, on the running event loop."""
         with self._alone():
-            if turns := self._conversation.too_many(self._request.messages):
+            if turns := self._to_sum_up():
                 self._sum_up(turns, await self._summary().run(to_sum_up(turns)))
             async with aclosing(self._begin().astream()) as chunks:
                 async for chunk in chunks:
@@ -138,10 +134,10 @@ class ChatTurn:
                     self._take(self._call.envelope())
 
     def _begin(self) -> AnyCall:
-        before = self._conversation.history.messages
+        before = self._conversation.history.without(self._forgotten)
         self._before = len(before)
         request = replace(self._request, messages=(*before, *self._request.messages))
-        self._call = made = self._conversation.agent._made(request)
+        self._call = made = self._conversation.agent._made(request, self._output)
         return made
 
     def _take(self, envelope: Envelope[Any]) -> Envelope[Any]:
@@ -149,10 +145,19 @@ class ChatTurn:
         conversation, self._envelope = self._conversation, envelope
         conversation.pay(envelope.metadata.receipt)
         if envelope.ok and envelope.response is not None:
+            conversation.history.forget(self._forgotten)
             conversation.history.add(envelope.messages[self._before :])
         notes, conversation.notes = (*conversation.notes, *self._notes), ()
         envelope.metadata.adjustments = (*notes, *envelope.metadata.adjustments)
         return envelope
+
+    def _to_sum_up(self) -> list[Turn]:
+        """The turns to sum up before this is asked; without a summary they are forgotten once it is answered."""
+        turns = self._conversation.too_many(self._request.messages)
+        if self._conversation.memory.summary is not None:
+            return turns
+        self._forgotten = len(turns)
+        return []
 
     def _summary(self) -> Agent:
         assert self._conversation.memory.summary is not None
@@ -162,8 +167,8 @@ class ChatTurn:
         """Put a summary in the place of turns."""
         conversation = self._conversation
         conversation.pay(envelope.metadata.receipt)
-        if envelope.error is not None:
-            why = f"the summary failed ({envelope.error}); the conversation was sent whole"
+        if envelope.error is not None or not envelope.text().strip():
+            why = f"the summary failed ({envelope.error or 'it is empty'}); the conversation was sent whole"
             self._notes = (Adjustment("memory", why),)
             return
         conversation.history.forget(len(turns))

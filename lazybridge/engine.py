@@ -140,7 +140,7 @@ class LLMEngine(Routing):
                 messages=(Message.user("…"),),
                 model=self.model,
                 tools=self.tools.definitions,
-                native_tools=tuple(native_tools),
+                native_tools=native_tools,  # type: ignore[arg-type]  # the request makes them a tuple
                 output_schema=None if self.output is None else structured.output_schema(self.output),
                 **settings,
             )

@@ -175,6 +175,11 @@ def request_of(
     return CompletionRequest(messages_of(task, attachments), **given)
 
 
+def output_of(engine: Any, output: Any) -> Any:
+    """The type of a payload: that of one call, or the engine's; None for text."""
+    return getattr(engine, "output", None) if output is None else output
+
+
 def call_of(engine: Any, request: CompletionRequest, output: Any = None) -> AnyCall:
     """One call of an engine, yet to be made; `output` is another type of its payload than the engine's."""
     if hasattr(engine, "call"):

@@ -51,6 +51,23 @@ def shown(message: Message) -> dict[str, Any]:
     return {"role": str(message.role.value), "parts": parts}
 
 
+# What a message says of itself, beside what was said in it.
+_FACTS = frozenset({"role", "type", "id", "name", "finish_reason"})
+
+
+def said(value: Any, change: Callable[[str], str]) -> Any:
+    """A payload whose every text is changed; a message stays one."""
+    messages = value if isinstance(value, tuple) else (value,)
+    if not all(isinstance(message, Mapping) and isinstance(message.get("parts"), list) for message in messages):
+        return texts(value, change)
+    changed = tuple({**message, "parts": [_part(part, change) for part in message["parts"]]} for message in messages)
+    return changed if isinstance(value, tuple) else changed[0]
+
+
+def _part(part: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    return {name: fact if name in _FACTS else texts(fact, change) for name, fact in part.items()}
+
+
 def texts(value: Any, change: Callable[[str], str]) -> Any:
     """A value whose every text is changed."""
     if isinstance(value, str):

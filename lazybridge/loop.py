@@ -60,7 +60,7 @@ def turns(
         repairing = False
         if response.stop_reason == "pause_turn":  # the vendor wants its own turn back to go on
             paused = continued(paused, response)
-            request = replace(request, messages=(*request.messages, response.to_message()))
+            request = _obeyed(request, response.to_message())
             continue
         cut_off = response.stop_reason == "max_tokens" and any(call.error for call in response.tool_calls)
         ours = bool(runnable) and all(
@@ -76,18 +76,19 @@ def turns(
             request = replace(request, messages=(*request.messages, *said, Message.user(wrong)))
             continue
         results: Sequence[Message] = yield RunTools(response.tool_calls)
-        request = replace(
-            request,
-            messages=(*request.messages, response.to_message(), *results),
-            # A forced choice was obeyed; forcing it again would never end.
-            tool_choice=request.tool_choice if request.tool_choice in ("none", None) else "auto",
-        )
+        request = _obeyed(request, response.to_message(), *results)
         paused = None
         refusals = refusals + 1 if all(isinstance(result, Refused) for result in results) else 0
         if refusals >= max_tool_errors:
             why = f"no call could be run in {refusals} turns in a row (max_tool_errors={max_tool_errors}); the last one"
             raise _ended(f"{why}: {results[-1].text}", request)
     raise _ended(f"no answer after max_turns={max_turns}; raise max_turns or look at error.messages", request)
+
+
+def _obeyed(request: CompletionRequest, *said: Message) -> CompletionRequest:
+    """The request that goes on; a forced choice was obeyed, and forcing it again would never end."""
+    choice = request.tool_choice if request.tool_choice in ("none", None) else "auto"
+    return replace(request, messages=(*request.messages, *said), tool_choice=choice)
 
 
 def _ended(why: str, request: CompletionRequest) -> ToolLoopError:

@@ -36,6 +36,8 @@ class Memory:
         for name, value in (("turns", self.turns), ("tokens", self.tokens)):
             if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
                 raise ValueError(f"{name} is a whole number above 0, got {value!r}; None keeps everything")
+        if self.summary is not None and not callable(self.summary):
+            raise TypeError(f"summary is an agent, got {self.summary!r}; write summary=Agent({self.summary!r})")
         if self.summary is not None and self.turns is None and self.tokens is None:
             raise ValueError("summary needs to know when to sum up: write Memory(turns=20, summary=agent)")
 
@@ -68,7 +70,13 @@ class History:
     @property
     def messages(self) -> tuple[Message, ...]:
         """All of them, in order."""
-        return (*self.system, *(message for turn in self.turns for message in turn.messages))
+        return self.without(0)
+
+    def without(self, count: int) -> tuple[Message, ...]:
+        """The messages without those of the oldest turns, but with their system messages."""
+        turns = list(self.turns)
+        kept = [message for turn in turns[count:] for message in turn.messages]
+        return (*self.system, *_system_of(turns[:count]), *kept)
 
     def beyond(self, memory: Memory, size: Callable[[list[Message]], int], asked: list[Message]) -> list[Turn]:
         """The oldest turns that are too many beside what is asked now."""
@@ -84,24 +92,30 @@ class History:
                     break
         if count and memory.summary is not None:
             count = max(count, len(self.turns) // 2)  # so that the next summary is not due with the next question
+        begun = next((message.role for message in asked if message.role is not SYSTEM), USER) is not USER
+        count = min(count, len(self.turns) - begun)  # a result goes with its call
         return [self.turns[place] for place in range(count)]
 
     def forget(self, count: int) -> None:
         """Drop the oldest turns, but for their system messages."""
-        for _ in range(count):
-            self.system += [message for message in self.turns.popleft().messages if message.role is SYSTEM]
+        self.system += _system_of([self.turns.popleft() for _ in range(count)])
 
     def begin_with(self, message: Message) -> None:
         """Put a turn of one message before the others."""
         self.turns.appendleft(Turn([message]))
 
 
+def _system_of(turns: Iterable[Turn]) -> list[Message]:
+    return [message for turn in turns for message in turn.messages if message.role is SYSTEM]
+
+
 def to_sum_up(turns: Iterable[Turn]) -> str:
     """What is asked for a summary of these turns."""
     lines = [_INSTRUCTION, ""]
     for message in (message for turn in turns for message in turn.messages if message.role is not SYSTEM):
-        media = sum(1 for block in message.blocks if not hasattr(block, "text") or block.text is None)
-        said = [message.text] if message.text else []
+        texts = [getattr(block, "text", None) for block in message.blocks]
+        media = texts.count(None)
+        said = [text for text in texts if text]
         said += [f"[calls {call.name} with {dict(call.arguments)}]" for call in message.tool_calls]
         said += [f"[{media} attachments]"] if media else []
         lines.append(f"{message.role}: {' '.join(said)}")

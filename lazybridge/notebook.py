@@ -256,7 +256,9 @@ def _html_table(table: Table) -> str:
 def _as_markdown(block: Block) -> str:
     if isinstance(block, Text):
         lead = "    " if block.code else ""  # Markdown already, as models write it, or a block of code
-        return "\n".join(f"{lead}{_no_tags(line)}" for line in block.text.splitlines())
+        # A picture from elsewhere would tell its server whatever the model put into the URL.
+        text = block.text if block.code else block.text.replace("![", "!\\[")
+        return "\n".join(f"{lead}{_no_tags(line)}" for line in text.splitlines())
     if isinstance(block, Facts):
         return f"*{_flat(' · '.join(block.facts))}*"
     if isinstance(block, Warned):

@@ -95,7 +95,7 @@ class Run:
         self.attempts.append(attempt)
         self._request = request
         if self.events is not None:
-            self.events.requested(request, self.attempts[-1].model, len(self.responses) + 1)
+            self.events.requested(self.provider, request, attempt.model, len(self.responses) + 1)
         return request
 
     def succeeded(self, response: CompletionResponse) -> CompletionResponse:

@@ -114,8 +114,11 @@ class Session(Audience):
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        with suppress(ValueError):  # left in another context than it was entered in, which ends with its task
-            session_in_use.reset(self._tokens.pop())
+        for token in reversed(self._tokens):  # several tasks and threads may be inside
+            with suppress(ValueError):  # another context's; one that is left elsewhere ends with its task
+                session_in_use.reset(token)
+                self._tokens.remove(token)
+                break
         self.close()
 
     async def __aenter__(self) -> Self:

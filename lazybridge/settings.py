@@ -110,7 +110,9 @@ def check_setting(name: str) -> None:
 
 def beside(thinking: Thinking, changes: Mapping[str, Any]) -> dict[str, Any]:
     """What a call's own `effort` changes in the `thinking` of its agent: the call's word counts."""
-    return {"thinking": without_effort(thinking)} if "effort" in changes and "thinking" not in changes else {}
+    if "effort" not in changes or "thinking" in changes:
+        return {}
+    return {"thinking": None if changes["effort"] == "none" else without_effort(thinking)}
 
 
 def check_native_tools(tools: Iterable[AnyNativeTool], allowed: bool, provider: BaseProvider) -> None:

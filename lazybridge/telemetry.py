@@ -189,7 +189,7 @@ class Telemetry:
         if tool is not None:
             _detach(tool)
             if event.result is not None:
-                tool.span.set_attribute("gen_ai.tool.call.result", event.result)
+                tool.span.set_attribute("gen_ai.tool.call.result", _whole(event.result))
             _end(tool.span, event.error)
 
 
@@ -221,7 +221,12 @@ def _named(operation: str, target: str | None) -> str:
 
 def _set_json(span: Span, name: str, value: object) -> None:
     if value is not None:
-        span.set_attribute(name, json.dumps(value, default=str, ensure_ascii=False))
+        span.set_attribute(name, _whole(json.dumps(value, default=str, ensure_ascii=False)))
+
+
+def _whole(text: str) -> str:
+    """A text without halves of characters, on which an exporter would lose all the spans that it has at hand."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _detach(opened: _Open) -> None:
@@ -232,5 +237,5 @@ def _detach(opened: _Open) -> None:
 def _end(span: Span, error: str | None, message: str | None = None) -> None:
     if error is not None:
         span.set_attribute("error.type", error)
-        span.set_status(Status(StatusCode.ERROR, message))
+        span.set_status(Status(StatusCode.ERROR, None if message is None else _whole(message)))
     span.end()

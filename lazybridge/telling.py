@@ -77,7 +77,8 @@ class Events:
     def around(self, tools: ToolRunner, request: CompletionRequest) -> ToolRunner:
         """The tools of a call of this request; calls that they make know whose they are."""
         self._request, self._secrets = request, credentials_of(self._provider, request.extra_headers)
-        self._common = texts(self._common, self._scrubbed)
+        for name in ("session_id", "agent"):  # the user's words; the others are ours
+            self._common[name] = texts(self._common[name], self._scrubbed)
         return Heard(tools, self)
 
     @contextmanager
@@ -85,7 +86,6 @@ class Events:
         """A run from its first event to its last."""
         assert self._request is not None
         self._streamed = streamed
-        model = self._provider._resolve_model(self._request)
         model = self._provider._resolve_model(self._request)
         self._tell(AgentStarted, model=model, streamed=streamed, prompt=self._prompt(self._request))
         interrupted: BaseException | None = None
@@ -123,8 +123,11 @@ class Events:
 
     # --- an attempt -------------------------------------------------------------------------------------------------
 
-    def requested(self, request: CompletionRequest, model: str | None, turn: int) -> None:
+    def requested(self, provider: BaseProvider, request: CompletionRequest, model: str | None, turn: int) -> None:
         """An attempt begins."""
+        if provider is not self._provider:  # after a fallback
+            self._provider, self._common["provider"] = provider, provider.registered_name()
+            self._secrets += credentials_of(provider, request.extra_headers)
         if turn != self._turn:
             self._turn = turn
             self._tell(TurnStarted, turn=turn)
@@ -218,7 +221,7 @@ class Events:
                         pending = listener(told)
                         if inspect.isawaitable(pending):
                             self._await(pending, audience, listener)
-                    except Exception as exc:  # a user's function: the call has nothing to do with it
+                    except (Exception, asyncio.CancelledError) as exc:  # a user's: the call has nothing to do with it
                         audience.complain(listener, exc)
 
     def _await(self, pending: Awaitable[object], audience: Audience, listener: Listener) -> None:
@@ -239,7 +242,7 @@ class Events:
             pending, audience, listener = self._waiting.popleft()
             try:
                 await pending
-            except Exception as exc:
+            except (Exception, asyncio.CancelledError) as exc:  # nobody cancels this task
                 audience.complain(listener, exc)
 
     def _scrubbed(self, text: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lazybridge import ImageContent, Message, ToolCall, messages_from_json, messages_to_json
+from lazybridge import CacheConfig, ImageContent, Message, NativeTool, ToolCall, messages_from_json, messages_to_json
 from lazybridge.core.content import AudioContent, DocumentContent, TextContent, VideoContent
 from lazybridge.core.types import ProviderState, Role
 
@@ -113,3 +113,30 @@ def test_arguments_that_are_no_json_are_named(arguments: Any) -> None:
 def test_the_form_is_plain(tmp_path: Any) -> None:
     made = json.loads(messages_to_json([Message.user("hi")], indent=1))
     assert made == {"version": 1, "messages": [{"role": "user", "content": "hi"}]}
+
+
+def test_a_computers_call_is_still_the_computers() -> None:
+    call = ToolCall("1", "computer", {"action": {"type": "screenshot"}}, native=NativeTool.COMPUTER_USE)
+    state = ProviderState("openai", "responses", ({"type": "computer_call"},), ("", (call,)))
+    turn = Message.assistant(tool_calls=[call])
+    conversation = [turn, Message(turn.role, "", turn.tool_calls, provider_state=state)]
+    assert messages_from_json(messages_to_json(conversation)) == conversation
+
+
+@pytest.mark.parametrize(
+    "cache", [True, "1h", CacheConfig(), CacheConfig(ttl="1h"), CacheConfig(key="library")], ids=repr
+)
+def test_what_a_block_says_of_caching_is_kept(cache: Any) -> None:
+    conversation = [
+        Message.user([TextContent("the rules", cache), ImageContent(url="https://a.org/b.png", cache=cache)])
+    ]
+    assert messages_from_json(messages_to_json(conversation)) == conversation
+
+
+@pytest.mark.parametrize("text", ['"native": "typewriter"', '"native": 3', '"more": 3'])
+def test_a_call_that_is_none_is_named(text: str) -> None:
+    call = f'{{"id": "1", "name": "f", "arguments": {{}}, {text}}}'
+    with pytest.raises(ValueError, match="message 0 of the conversation"):
+        messages_from_json(
+            f'{{"version": 1, "messages": [{{"role": "assistant", "content": "", "tool_calls": [{call}]}}]}}'
+        )

@@ -27,10 +27,11 @@ from lazybridge import (
     UnsupportedNativeToolError,
 )
 from lazybridge.core import catalogue
-from lazybridge.core.native_tools import OPTIONS, NativeToolOptions
+from lazybridge.core.native_tools import OPTIONS, NativeToolOptions, native_tool
 from lazybridge.core.types import CompletionRequest, CompletionResponse, ToolCall
 from lazybridge.core.wire.messages import MessagesWire
 from lazybridge.core.wire.responses import ResponsesWire
+from lazybridge.testing import ScriptedProvider
 from tests.conftest import KINDS
 from tests.fake_vendor import FakeVendor, Fault
 from tests.wire.requests import PNG
@@ -60,6 +61,8 @@ def test_a_tool_with_options_is_a_value_of_its_own() -> None:
         (lambda: NativeTool.WEB_SEARCH(allowed_domains="python.org"), "allowed_domains is a list of texts"),
         (lambda: NativeTool.WEB_SEARCH(allowed_domains=["a.org"], blocked_domains=["b.org"]), "not both"),
         (lambda: NativeTool.WEB_SEARCH(user_location={"town": "Rome"}), "user_location is a dict of city, country"),
+        (lambda: NativeTool.WEB_SEARCH(user_location={"country": 39}), "user_location is a dict of city, country"),
+        (lambda: NativeTool.WEB_SEARCH(user_location={}), "user_location is a dict of .*, got {}"),
         (lambda: NativeTool.COMPUTER_USE(display_width=1024), "lacks display_height, environment"),
         (lambda: NativeTool.GOOGLE_MAPS(latitude=41.9), "lacks longitude"),
         (lambda: NativeTool.CODE_EXECUTION(container="cntr_1", file_ids=["file_1"]), "not both"),
@@ -68,6 +71,22 @@ def test_a_tool_with_options_is_a_value_of_its_own() -> None:
 def test_an_option_that_is_wrong_or_missing_is_named(make: Callable[[], Any], says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
         make()
+
+
+@pytest.mark.parametrize("given", ["web_search", NativeTool.WEB_SEARCH, NativeTool.WEB_SEARCH(max_uses=1)], ids=repr)
+def test_one_tool_need_not_be_in_a_list(given: Any) -> None:
+    provider = ScriptedProvider(["found"])
+    Agent(provider, native_tools=given)("x")
+    assert provider.requests[0].native_tools == (native_tool(given),)
+    assert CompletionRequest((Message.user("x"),), native_tools=given).native_tools == (native_tool(given),)
+
+
+@pytest.mark.parametrize("choice", ["required", "web_search"])
+def test_a_choice_that_a_paused_turn_obeyed_is_not_forced_again(choice: str) -> None:
+    provider = ScriptedProvider([CompletionResponse("I ", stop_reason="pause_turn"), CompletionResponse("found it.")])
+    agent = Agent(provider, native_tools=[NativeTool.WEB_SEARCH], tool_choice=choice)
+    assert agent("x").text() == "I found it."
+    assert [request.tool_choice for request in provider.requests] == [choice, "auto"]
 
 
 def test_every_option_belongs_to_a_tool() -> None:
@@ -366,6 +385,28 @@ def test_anthropics_computer_is_answered_like_a_tool(vendor: FakeVendor) -> None
         assert body["messages"][1]["content"][0]["toolset_name"] == "computer"
         assert body["messages"][2]["content"][0]["content"][0]["type"] == "image"
     agent.close()
+
+
+def test_one_vendors_computer_is_a_tool_like_any_other_to_another(vendor: FakeVendor) -> None:
+    seen, typed = ImageContent(data=PNG), ToolCall("toolu_1", "type", {"text": "a"}, native=NativeTool.COMPUTER_USE)
+    called = ToolCall("call_1", "computer", {"action": CLICK}, native=NativeTool.COMPUTER_USE)
+    talk = [Message.user("Click on OK."), Message.assistant(tool_calls=[typed])]
+    talk += [Message.tool("done", tool_call_id="toolu_1"), Message.assistant(tool_calls=[called])]
+    talk += [Message.tool([seen], tool_call_id="call_1"), Message.assistant("Done."), Message.user("Thanks.")]
+    options = {"native_tools": [NativeTool.COMPUTER_USE], "allow_dangerous_native_tools": True}
+    with Agent("gpt-6-luna", api_key="k", base_url=f"{vendor.url}/v1", **options) as agent:
+        assert agent(talk).ok
+    body = vendor.bodies()[-1]
+    assert body_errors("responses", body) == []
+    types = ["function_call", "function_call_output", "computer_call", "computer_call_output"]
+    assert [item["type"] for item in body["input"] if "type" in item] == types
+    with Agent("claude-haiku-5-5", api_key="k", base_url=vendor.url, **options) as agent:
+        assert agent(talk).ok
+    body = vendor.bodies()[-1]
+    assert body_errors("messages", body) == []
+    blocks = [block for message in body["messages"] for block in message["content"] if isinstance(block, dict)]
+    uses = {block["name"]: block.get("toolset_name") for block in blocks if block["type"] == "tool_use"}
+    assert uses == {"type": "computer", "computer": None}
 
 
 def test_a_call_of_the_computer_is_not_a_functions() -> None:

@@ -214,3 +214,9 @@ def test_it_is_loaded_when_something_is_shown() -> None:
 def test_receipts_still_pickle() -> None:
     receipt = receipt_of([Line("input tokens", 1, Decimal(1), 1, Decimal(1))])
     assert pickle.loads(pickle.dumps(receipt)) == receipt
+
+
+def test_an_answer_loads_no_picture_from_elsewhere() -> None:
+    envelope = Agent(ScriptedProvider(["Look: ![all you said](https://example.org/?q=secret) ![too][1]"]))("x")
+    assert "![" not in envelope._repr_markdown_()
+    assert "<img" not in envelope._repr_html_()

@@ -43,6 +43,7 @@ from lazybridge.events import (
     ToolReturned,
     TurnStarted,
 )
+from lazybridge.testing import ScriptedProvider
 from tests.conftest import KINDS, Kind
 from tests.fake_vendor import TEXT, FakeVendor, Fault
 from tests.test_agent import Mode, by_astream, by_call, by_run, by_stream
@@ -50,6 +51,7 @@ from tests.test_call_receipts import expected
 
 MODES = {"call": by_call, "run": by_run, "stream": by_stream, "astream": by_astream}
 KEY = "test-key-0123456789"  # what the agents of `Kind` send
+SECOND = "another-word-that-nobody-is-told"  # what a fallback sends
 CANARY = "canary-of-what-was-said"
 
 
@@ -200,6 +202,71 @@ def test_a_fallback_is_told(mode: Mode, vendor: FakeVendor) -> None:
     (fallback,) = [event for event in events if isinstance(event, FellBack)]
     assert (fallback.model, fallback.to, fallback.error) == ("claude-haiku-4-5", "claude-haiku-5-5", "not_found")
     assert [event.model for event in events if isinstance(event, RequestSent)] == ["claude-haiku-4-5", fallback.to]
+
+
+def test_events_name_who_was_asked_after_a_fallback(mode: Mode, vendor: FakeVendor) -> None:
+    events: list[Event] = []
+    second = Agent("gpt-6-luna", api_key=SECOND, base_url=f"{vendor.url}/v1")
+    agent = KINDS["messages"].agent(
+        vendor.url, fallback=[second], session=Session(events.append, payloads=True), max_retries=0
+    )
+    vendor.fail(Fault(status=529))
+    vendor.pieces = (f"Your key is {SECOND}.",)
+    mode(agent, "hi")
+    orderly(events)
+    names = {RequestSent: ["anthropic", "openai"], AttemptFailed: ["anthropic"], FellBack: ["anthropic"]}
+    for kind, providers in {**names, AgentStarted: ["anthropic"], AgentEnded: ["openai"]}.items():
+        assert [event.provider for event in events if isinstance(event, kind)] == providers
+    assert SECOND not in str(events)
+
+
+def test_a_session_may_be_entered_by_several_tasks_at_once(vendor: FakeVendor) -> None:
+    agent, session = KINDS["chat"].agent(vendor.url), Session()
+
+    async def both() -> None:
+        first, second, left = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def one() -> None:
+            async with session:
+                first.set()
+                await second.wait()
+            left.set()
+            await agent.run("not in the block")
+
+        async def other() -> None:
+            await first.wait()
+            async with session:
+                second.set()
+                await left.wait()
+            await agent.run("not in the block")
+
+        await asyncio.gather(one(), other())
+
+    asyncio.run(both())
+    assert session.calls == 0
+    with session:
+        agent("in the block")
+    agent("not in the block")
+    assert session.calls == 1
+
+
+def test_a_session_within_itself_ends_with_the_outer_block(vendor: FakeVendor) -> None:
+    agent, session = KINDS["chat"].agent(vendor.url), Session()
+    with session:
+        with session:
+            agent("in both")
+        agent("in one")
+    agent("in none")
+    assert session.calls == 2
+
+
+@pytest.mark.parametrize("key", ["openai", "a"])
+def test_a_key_that_is_a_plain_word_takes_no_name_apart(key: str, vendor: FakeVendor) -> None:
+    events: list[Event] = []
+    agent = Agent("gpt-6-luna", api_key=key, base_url=f"{vendor.url}/v1", session=Session(events.append))
+    envelope = agent("hi")
+    assert {event.provider for event in events} == {"openai"}
+    assert {event.run_id for event in events} == {envelope.metadata.run_id}
 
 
 def test_a_request_that_was_never_sent_ends_its_events(mode: Mode, vendor: FakeVendor) -> None:
@@ -369,6 +436,15 @@ def test_a_listener_that_raises_does_not_break_the_call(
     assert len(events) == 5
     assert [record.getMessage().count("raised RuntimeError") for record in caplog.records] == [1, 1]
     assert CANARY not in caplog.text
+
+
+def test_a_listener_whose_own_work_was_cancelled_does_not_break_the_call(mode: Mode) -> None:
+    async def cancelled(event: Event) -> None:
+        raise asyncio.CancelledError
+
+    events: list[Event] = []
+    assert mode(Agent(ScriptedProvider(["a"]), session=Session(cancelled, events.append)), "hi").ok
+    assert len(events) == 5
 
 
 def test_asynchronous_listeners_hear_all_in_order_before_the_call_returns(mode: Mode, vendor: FakeVendor) -> None:
@@ -544,6 +620,29 @@ def test_redact_gets_every_text_of_a_payload(
     assert KEY not in told
     assert CANARY not in told
     assert "<gone> and [redacted]" in told
+
+
+def test_redact_takes_no_message_apart(mode: Mode) -> None:
+    def look(where: str, type: str) -> str:
+        """Look."""
+        return "a secret"
+
+    events: list[Event] = []
+    call = ToolCall("call_1", "look", {"where": "a secret", "type": "a secret"})
+    provider = ScriptedProvider([call, "a secret"])
+    mode(Agent(provider, tools=[look], session=Session(events.append, payloads=True, redact=lambda text: "<x>")), "hi")
+    assert "secret" not in str(events)
+    sent = [event for event in events if isinstance(event, RequestSent)][-1].prompt
+    arguments = {"<x>": "<x>"}
+    assert sent == (
+        {"role": "user", "parts": [{"type": "text", "content": "<x>"}]},
+        {"role": "assistant", "parts": [{"type": "tool_call", "id": "call_1", "name": "look", "arguments": arguments}]},
+        {"role": "tool", "parts": [{"type": "tool_call_response", "id": "call_1", "result": "<x>"}]},
+    )
+    (called,) = [event for event in events if isinstance(event, ToolCalled)]
+    assert called.arguments == arguments
+    answer = [event for event in events if isinstance(event, ResponseReceived)][-1].answer
+    assert answer == {"role": "assistant", "parts": [{"type": "text", "content": "<x>"}], "finish_reason": "end_turn"}
 
 
 def test_what_redact_fails_on_is_not_told(vendor: FakeVendor, caplog: pytest.LogCaptureFixture) -> None:

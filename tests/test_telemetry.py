@@ -21,8 +21,9 @@ from opentelemetry.semconv._incubating.metrics import gen_ai_metrics
 from opentelemetry.semconv.schemas import Schemas
 from opentelemetry.trace import SpanKind, StatusCode
 
-from lazybridge import Agent, ConfigurationError, Session, conventions, telemetry
+from lazybridge import Agent, ConfigurationError, Session, ToolCall, conventions, telemetry
 from lazybridge.core.providers.anthropic import AnthropicProvider
+from lazybridge.testing import ScriptedProvider
 from tests.conftest import KINDS, Kind
 from tests.fake_vendor import TEXT, FakeVendor, Fault
 from tests.test_agent import Mode, by_stream
@@ -386,3 +387,17 @@ def test_without_the_package_the_error_says_what_to_install() -> None:
     code = "import sys; sys.modules['opentelemetry'] = None\nimport lazybridge.telemetry"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert f'{ConfigurationError.__name__}: telemetry needs opentelemetry-api\npip install "lazybridge[otel]"' in done.stderr  # fmt: skip
+
+
+def test_half_a_character_is_no_end_of_the_export(otel: Otel) -> None:
+    telemetry.instrument(payloads=True, **otel.providers)
+
+    def half() -> str:
+        return "a result \ud83d"
+
+    provider = ScriptedProvider([ToolCall("1", "half", {}), "an answer \ud83d"])
+    Agent(provider, tools=[half])("a question \ud83d")
+    assert "a result ?" in str(dict(otel.span("execute_tool half").attributes or {}))
+    for span in otel.spans():
+        for value in (span.attributes or {}).values():
+            str(value).encode()  # as an exporter does

@@ -115,6 +115,25 @@ def test_a_wrong_word_is_told_when_the_agent_is_built(thinking: Any, says: str) 
         Agent("gpt-6-luna", api_key="k", thinking=thinking)
 
 
+@pytest.mark.parametrize("model", ["claude-sonnet-5-5", "gpt-6-luna", "gemini-2.5-flash"])
+@pytest.mark.parametrize("thinking", [True, "high", 4000, ThinkingConfig(effort="high")], ids=repr)
+def test_an_effort_of_none_stops_what_the_agent_wants(model: str, thinking: Any) -> None:
+    agent = Agent(model, api_key="k", thinking=thinking)
+    assert agent.dry_run("x", effort="none") == Agent(model, api_key="k").dry_run("x", effort="none")
+
+
+@pytest.mark.parametrize("thinking", [-1, -4000])
+def test_there_are_no_fewer_tokens_than_none(thinking: int) -> None:
+    with pytest.raises(ConfigurationError, match=f"got {thinking}; write 4000, or True"):
+        Agent("gpt-6-luna", api_key="k", thinking=thinking)
+
+
+@pytest.mark.parametrize("model", ["claude-haiku-4-5", "gpt-6-luna", "gemini-2.5-flash", "mistral-medium-3-5"])
+def test_no_tokens_are_no_thinking(model: str) -> None:
+    agent = Agent(model, api_key="k")
+    assert agent.dry_run("x", thinking=0) == agent.dry_run("x", thinking=False)
+
+
 @pytest.mark.parametrize(
     "fields", [{"budget_tokens": 0}, {"budget_tokens": "9"}, {"effort": "hihg"}, {"summary": "all"}]
 )

@@ -56,7 +56,7 @@ def thought(thinking: Thinking, effort: Effort | None) -> Thought:
         return Thought(thinking.budget_tokens or True, thinking.effort or effort, thinking.summary)
     if isinstance(thinking, str):
         return Thought(False, None, "auto") if thinking == "none" else Thought(True, thinking, "auto")
-    return Thought(thinking, effort, "auto")
+    return Thought(False if thinking == 0 else thinking, effort, "auto")
 
 
 def without_effort(thinking: Thinking) -> Thinking:
@@ -105,5 +105,7 @@ def check_hints(thinking: Thinking, effort: str | None, cache: CacheHint) -> Non
         raise ValueError(f"unknown effort {effort!r}; use one of {words}")
     if isinstance(thinking, str) and thinking not in EFFORTS:
         raise ValueError(f"thinking is True, False, a number of tokens or one of {words}, got {thinking!r}")
+    if isinstance(thinking, int) and thinking < 0:
+        raise ValueError(f"thinking in tokens is not below 0, got {thinking!r}; write 4000, or True")
     if not isinstance(cache, CacheConfig) and cache not in (None, True, False, *LIFETIMES):
         raise ValueError(f"unknown cache {cache!r}; use True, '5m' or '1h', or CacheConfig(ttl='1h')")

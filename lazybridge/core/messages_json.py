@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 from lazybridge.core.content import (
@@ -17,6 +17,8 @@ from lazybridge.core.content import (
     TextContent,
     VideoContent,
 )
+from lazybridge.core.hints import CacheConfig
+from lazybridge.core.native_tools import NativeTool
 from lazybridge.core.types import Message, ProviderState, ToolCall
 
 VERSION = 1
@@ -85,11 +87,13 @@ def _block_written(block: ContentBlock) -> dict[str, Any]:
     given = {item.name: getattr(block, item.name) for item in fields(block)}
     if isinstance(given.get("data"), bytes):
         given["data"] = base64.b64encode(given["data"]).decode("ascii")
+    if isinstance(block.cache, CacheConfig):
+        given["cache"] = asdict(block.cache)
     return {"type": _KINDS[type(block)], **{name: value for name, value in given.items() if value is not None}}
 
 
 def _call_written(call: ToolCall) -> dict[str, Any]:
-    optional = {"raw_arguments": call.raw_arguments, "error": call.error}
+    optional = {"raw_arguments": call.raw_arguments, "error": call.error, "native": call.native}
     given = {name: value for name, value in optional.items() if value is not None}
     return {"id": call.id, "name": call.name, "arguments": _plain(call.arguments), **given}
 
@@ -139,12 +143,15 @@ def _block_read(item: Any) -> ContentBlock:
             given["data"] = base64.b64decode(given["data"], validate=True)
         except binascii.Error as exc:
             raise ValueError(f"the data of the {kind} are not base64: {exc}") from None
+    if isinstance(given.get("cache"), dict):
+        given["cache"] = CacheConfig(**given["cache"])
     return _BLOCKS[kind](**given)
 
 
 def _call_read(item: Any) -> ToolCall:
     given = _object(item)
-    return ToolCall(given.pop("id"), given.pop("name"), _object(given.pop("arguments")), **given)
+    native = None if (tool := given.pop("native", None)) is None else NativeTool(tool)
+    return ToolCall(given.pop("id"), given.pop("name"), _object(given.pop("arguments")), native=native, **given)
 
 
 def _state_read(item: Any, message: Message) -> ProviderState:

@@ -129,6 +129,11 @@ def native_tool(given: object) -> AnyNativeTool:
     return given if isinstance(given, (NativeTool, ConfiguredTool)) else NativeTool(given)  # type: ignore[arg-type]
 
 
+def native_tools(given: Any) -> tuple[AnyNativeTool, ...]:
+    """Native tools, one or several, each by its name or as it is. Raises ValueError for a name that there is not."""
+    return tuple(map(native_tool, (given,) if isinstance(given, (str, ConfiguredTool)) else given))
+
+
 def kind_of(tool: AnyNativeTool) -> NativeTool:
     """Which tool it is, whatever it is told."""
     return tool.tool if isinstance(tool, ConfiguredTool) else NativeTool(tool)
@@ -161,8 +166,13 @@ def _check(word: str, name: str, value: Any) -> None:
         fits = isinstance(value, tuple) and bool(value) and all(isinstance(item, str) for item in value)
         wanted = "a list of texts"
     elif name == "user_location":
-        fits = isinstance(value, tuple) and bool(value) and {key for key, _ in value} <= _PLACES
-        wanted = f"a dict of {', '.join(sorted(_PLACES))}"
+        value = dict(value) if isinstance(value, tuple) else value
+        fits = (
+            isinstance(value, dict)
+            and value.keys() <= _PLACES
+            and all(isinstance(place, str) for place in value.values())
+        )
+        fits, wanted = fits and bool(value), f"a dict of {', '.join(sorted(_PLACES))}"
     elif "int" in str(kind):
         fits, wanted = type(value) is int and value >= 0, "a whole number"
     elif "float" in str(kind):

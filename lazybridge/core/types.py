@@ -29,7 +29,7 @@ from lazybridge.core.content import (
 from lazybridge.core.hints import EFFORTS as EFFORTS
 from lazybridge.core.hints import Effort as Effort
 from lazybridge.core.hints import Thinking, ThinkingConfig, Thought, check_hints, thought
-from lazybridge.core.native_tools import AnyNativeTool, native_tool
+from lazybridge.core.native_tools import AnyNativeTool, native_tools
 from lazybridge.core.native_tools import ConfiguredTool as ConfiguredTool
 from lazybridge.core.native_tools import NativeTool as NativeTool
 from lazybridge.core.raw import LazyRaw
@@ -220,12 +220,12 @@ class CompletionRequest:
     strict: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("messages", "tools", "native_tools"):
+        for name in ("messages", "tools"):
             value = getattr(self, name)
             if not isinstance(value, tuple):
                 object.__setattr__(self, name, tuple(value))
         if self.native_tools:
-            object.__setattr__(self, "native_tools", tuple(map(native_tool, self.native_tools)))
+            object.__setattr__(self, "native_tools", native_tools(self.native_tools))
         if not isinstance(self.stop, tuple):
             object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ()))
         if not self.messages:

@@ -22,6 +22,7 @@ from lazybridge.testing.tape import AsyncClient, Client
 Mode = Literal["none", "new", "all"]
 VERSION = 1
 _RECORD_IT = "record it: with record(...), or pytest --lazybridge-record=new"
+_PARTS = {"provider", "method", "path", "asked_at", "answer"}  # what each call has
 _ASKED = ("provider", "method", "path", "stream", "query", "body", "files")
 
 
@@ -179,7 +180,9 @@ class Cassette:
                 f"{self.path} is a cassette of version {version!r}, and this lazybridge reads {VERSION}\n"
                 f"{_RECORD_IT.replace('=new', '=all')}"
             )
-        calls: list[Entry] = found["calls"]
+        calls = found.get("calls")
+        if not isinstance(calls, list) or not all(isinstance(call, dict) and call.keys() >= _PARTS for call in calls):
+            raise CassetteError(f"{self.path} is damaged\n{_RECORD_IT.replace('=new', '=all')}")
         return calls
 
     def _write(self) -> None:

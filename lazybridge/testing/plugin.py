@@ -45,7 +45,8 @@ def lazybridge_cassette(request: pytest.FixtureRequest) -> Iterator[Cassette]:
     from lazybridge.testing.cassette import Cassette
 
     marker = request.node.get_closest_marker("lazybridge_cassette")
-    options = dict(marker.kwargs) if marker is not None else {}
+    given = () if marker is None else zip(("path", "ignore", "allow_unused"), marker.args, strict=False)
+    options = {**dict(given), **({} if marker is None else marker.kwargs)}
     directory = Path(request.node.path).parent
     path = directory / (options.pop("path", None) or Path("cassettes", Path(request.node.path).stem, _named(request)))
     cassette = Cassette(path, request.config.getoption("--lazybridge-record"), **options)

@@ -44,7 +44,7 @@ class ScriptedProvider(BaseProvider):
     ) -> None:
         if isinstance(script, (str, bytes, Mapping, CompletionResponse, BaseException)):
             raise ScriptError(f"a script is a list of answers, got {script!r}\nwrite ScriptedProvider([{script!r}])")
-        super().__init__("scripted", model)
+        super().__init__(None, model)
         self.requests: list[CompletionRequest] = []
         self._usage, self._cost_usd = usage, cost_usd
         self._always = script if callable(script) else None

@@ -269,3 +269,11 @@ def test_clouds_replay_without_their_credentials(name: str, tape: Path, monkeypa
         assert asyncio.run(in_all_modes(agent)) == recorded
     for secret in (ACCESS_KEY, SECRET_KEY, "bedrock-api-key", "ya29.token"):
         assert secret not in tape.read_text()
+
+
+@pytest.mark.parametrize("calls", ["", ', "calls": 5', ', "calls": [3]', ', "calls": [{"answer": {}}]'])
+def test_a_file_that_is_damaged_says_so(calls: str, tape: Path) -> None:
+    tape.parent.mkdir(parents=True, exist_ok=True)
+    tape.write_text(f'{{"lazybridge_cassette": 1{calls}}}')
+    with pytest.raises(CassetteError, match="is damaged"), replay(tape):
+        pass

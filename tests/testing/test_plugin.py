@@ -124,3 +124,10 @@ def test_pytest_finds_it_by_its_entry_point() -> None:
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["entry-points"]["pytest11"] == {"lazybridge": "lazybridge.testing.plugin"}
+
+
+def test_the_path_needs_no_name(tmp_path: Path, vendor: FakeVendor) -> None:
+    (tmp_path / "test_mine.py").write_text(TESTS.replace('(path="own/name.json"', '("own/name.json"'))
+    live = {"VENDOR": vendor.url, "ANTHROPIC_API_KEY": "test-key-0123456789"}
+    assert run(tmp_path, "--lazybridge-record=all", "-k", "test_options", **live)[0] == 0
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.json")] == ["own/name.json"]

@@ -22,6 +22,7 @@ from lazybridge import (
     Envelope,
     ImageContent,
     Message,
+    Session,
     StreamChunk,
     StreamTruncated,
     ToolCall,
@@ -29,7 +30,8 @@ from lazybridge import (
     register_price,
 )
 from lazybridge.core.content import Citation
-from lazybridge.core.errors import ProviderTimeoutError, RateLimitError, ServerError
+from lazybridge.core.errors import InvalidRequestError, ProviderTimeoutError, RateLimitError, ServerError
+from lazybridge.events import Event
 from lazybridge.testing import Later, ScriptedProvider, ScriptError, Stream
 from tests.test_import import HEAVY, modules_after
 
@@ -290,3 +292,20 @@ def test_it_needs_no_sdk() -> None:
         {*HEAVY, "lazybridge.testing.cassette", "lazybridge.core.types"} - {"asyncio"}
     )
     assert "lazybridge.testing" not in modules_after("import lazybridge\nfrom lazybridge import Agent")
+
+
+def test_events_and_errors_have_its_name() -> None:
+    events: list[Event] = []
+    provider = ScriptedProvider(["hi", InvalidRequestError("the scripted answer is wrong")])
+    agent = Agent(provider, session=Session(events.append))
+    agent("x")
+    assert "the scripted answer is wrong" in str(agent("x").error)
+    assert {event.provider for event in events} == {"scripted"}
+    assert "[redacted]" not in str(events)
+
+
+def test_a_script_that_is_over_inside_a_tool_is_loud(ask: Callable[..., Envelope[Any]]) -> None:
+    inner = Agent(ScriptedProvider([]), name="inner")
+    outer = Agent(ScriptedProvider([ToolCall("1", "inner", {"task": "x"}), "done"]), tools=[inner])
+    with pytest.raises(ScriptError, match="over after 0 calls"):
+        ask(outer, "x")

@@ -1,4 +1,4 @@
-"""The computer that a model asks its caller to use, on the Responses API.
+"""The computer that a model asks its caller to use, as the Responses API has it.
 
 The shapes are those of openai 3.54.0 `types/responses/response_computer_tool_call.py` and `response_input_item_param.py`,
 read 2026-11-22.
@@ -21,6 +21,11 @@ def call_of(item: Mapping[str, Any]) -> ToolCall:
     """A `computer_call` as a tool call: its arguments are `actions`, or one `action`, and `pending_safety_checks`."""
     arguments = {name: plain(item[name]) for name in _ASKED if item.get(name)}
     return ToolCall(item.get("call_id") or "", "computer", arguments, native=NativeTool.COMPUTER_USE)
+
+
+def is_computers(call: ToolCall) -> bool:
+    """Whether it came as a `computer_call`; another vendor's computer is a tool like any other here."""
+    return call.native is NativeTool.COMPUTER_USE and call.name == "computer"
 
 
 def computer_call(call: ToolCall) -> dict[str, Any]:

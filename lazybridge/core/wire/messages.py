@@ -28,6 +28,7 @@ from lazybridge.core.types import (
     ToolDefinition,
 )
 from lazybridge.core.wire import Adjuster, SDKCall, content_of, plain, state_for, told_schema
+from lazybridge.core.wire.computer import is_computers
 from lazybridge.core.wire.history import from_a_user, repaired
 from lazybridge.core.wire.messages_answers import MessagesAccumulator, answer_of
 from lazybridge.core.wire.messages_cache import control, mark
@@ -129,7 +130,7 @@ class MessagesWire:
         blocks: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
         return blocks + [
             {"type": "tool_use", "id": ids[call.id], "name": call.name, "input": plain(call.arguments)}
-            | ({"toolset_name": "computer"} if call.native else {})
+            | ({"toolset_name": "computer"} if call.native and not is_computers(call) else {})
             for call in message.tool_calls
         ]
 

@@ -23,7 +23,7 @@ from lazybridge.core.types import (
 )
 from lazybridge.core.wire import Adjuster, SDKCall, content_of, plain, state_for
 from lazybridge.core.wire.chat import raw_arguments, tool_choice
-from lazybridge.core.wire.computer import computer_call, screenshot
+from lazybridge.core.wire.computer import computer_call, is_computers, screenshot
 from lazybridge.core.wire.history import repaired
 from lazybridge.core.wire.native import written
 from lazybridge.core.wire.responses_answers import ResponsesAccumulator, answer_of
@@ -123,7 +123,7 @@ class ResponsesWire:
         elsewhere = {"previous_response_id", "conversation"} & (request.extra_body or {}).keys()  # more is kept there
         turns = request.messages if elsewhere else repaired(request.messages, adjust)
         ids = fitting_ids(turns, UP_TO_64)
-        computers = {call.id: call for said in turns for call in said.tool_calls if call.native}
+        computers = {call.id: call for said in turns for call in said.tool_calls if is_computers(call)}
         for message in turns:
             if message.role is USER:
                 items.append({"role": "user", "content": content_of(message, _part, adjust)})
@@ -144,7 +144,7 @@ class ResponsesWire:
         elif message.text:
             yield {"role": "assistant", "content": message.text}
         for call in message.tool_calls:
-            if call.native:
+            if is_computers(call):
                 yield computer_call(call)
                 continue
             yield {
