@@ -16,6 +16,7 @@ from lazybridge.core.native_tools import AnyNativeTool, NativeTool, check_allowe
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.types import USER, Effort, Message, ToolCall, ToolDefinition
 from lazybridge.envelope import Envelope
+from lazybridge.limits import RateLimit
 from lazybridge.tools import Tool
 
 if TYPE_CHECKING:
@@ -79,6 +80,9 @@ class AgentOptions(Settings, total=False):
     budget: Budget | None
     ledger: Ledger | None
     session: Audience | None
+    breaker: bool
+    rate_limit: RateLimit | None
+    hedge_after: float | None
 
 
 class Options(AgentOptions, total=False):
