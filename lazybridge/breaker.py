@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 import weakref
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from lazybridge.addresses import shown, whose
 from lazybridge.core.errors import CircuitOpenError, ProviderError
 from lazybridge.core.providers.base import BaseProvider
 
@@ -16,8 +16,6 @@ from lazybridge.core.providers.base import BaseProvider
 FAILURES, SECONDS = 5, 1.0
 # For how long: what the vendor says (`Retry-After`, up to the second number) where that is longer.
 COOLDOWN_S, LONGEST_COOLDOWN_S = 15.0, 60.0
-# Where a provider may keep who it asks, beside its name and the model.
-_PLACES = ("endpoint", "region", "project", "location", "api_version")
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class _Circuit:
     model: str | None
     base_url: str | None
     failures: int = 0
-    since: float = 0.0
+    since: float = 0.0  # of the first
     last: str = ""
     until: float | None = None  # when it is asked again; None while it is closed
     probe: object | None = None  # who finds out whether it works again
@@ -52,8 +50,7 @@ class _Circuit:
         left = self.left()
         word: Literal["closed", "open", "half_open"] = "closed" if left is None else "open" if left > 0 else "half_open"
         retry_in_s = None if left is None or self.probe is not None else max(0.0, left)
-        url = None if self.base_url is None else re.sub("//[^/]*@|[?].*", lambda m: m[0][:2].strip("?"), self.base_url)
-        return BreakerState(self.provider, self.model, url, word, self.failures, retry_in_s)
+        return BreakerState(self.provider, self.model, self.base_url, word, self.failures, retry_in_s)
 
     def error(self) -> CircuitOpenError:
         left = self.left()
@@ -110,12 +107,12 @@ def is_open(provider: BaseProvider, model: str | None) -> bool:
 def succeeded(provider: BaseProvider, model: str | None) -> None:
     """The model answered."""
     if _circuits:
-        _circuits.pop(_key(provider, model), None)
+        _circuits.pop(whose(provider, model), None)
 
 
 def failed(provider: BaseProvider, model: str | None, error: ProviderError, who: object) -> None:
     """The model failed; what is the caller's own fault does not count."""
-    if not _counts(error) or provider._free:
+    if not error.retryable or 400 <= (error.status_code or 0) < 500 or provider._free:
         return let_go(provider, model, who)
     circuit = _circuit(provider, model)
     now = time.monotonic()
@@ -139,28 +136,14 @@ def let_go(provider: BaseProvider, model: str | None, who: object) -> None:
 
 
 def _found(provider: BaseProvider, model: str | None) -> _Circuit | None:
-    return _circuits.get(_key(provider, model)) if _circuits else None
-
-
-def _counts(error: ProviderError) -> bool:
-    return error.retryable and not 400 <= (error.status_code or 0) < 500
+    return _circuits.get(whose(provider, model)) if _circuits else None
 
 
 def _circuit(provider: BaseProvider, model: str | None) -> _Circuit:
-    key = _key(provider, model)
+    key = whose(provider, model)
     found = _circuits.get(key)
     if found is None:
-        name, _, url, *_ = key
-        found = _circuits.setdefault(key, _Circuit(name, model, url if isinstance(url, str) else None))
-        if isinstance(url, int):  # the id of a provider that lives as long as its entry
+        found = _circuits.setdefault(key, _Circuit(provider.registered_name(), model, shown(provider)))
+        if key[-1] == id(provider):
             weakref.finalize(provider, _circuits.pop, key, None).atexit = False
     return found
-
-
-def _key(provider: BaseProvider, model: str | None) -> tuple[Any, ...]:
-    url = getattr(provider, "base_url", None)
-    if url is None and not provider._adjusts_itself:  # a class of a user's: nobody knows whom it asks
-        return provider.registered_name(), model, id(provider)
-    own_url = getattr(provider, "_own_url", None)
-    url = own_url() if own_url is not None else url
-    return provider.registered_name(), model, url, *(getattr(provider, place, None) for place in _PLACES)

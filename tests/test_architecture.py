@@ -31,6 +31,7 @@ LEVELS = (
     ("call", "partials"),
     ("drivers", "transcript"),
     ("hedging",),
+    ("racing",),
     ("run",),
     ("gate", "onward", "failing"),
     ("policy", "least"),
@@ -49,7 +50,7 @@ LEVELS = (
     ("audience",),
     ("conventions", "event_facts"),
     ("events",),
-    ("awaiting",),
+    ("awaiting", "addresses"),
     ("core.providers",),
     ("core.tiers",),
     ("core.registry", "core.retry", "core.clock"),
@@ -219,7 +220,7 @@ def test_blind_excepts_stand_at_the_boundary_only(path: Path) -> None:
         or name_of(path)
         in (
             "drivers",
-            "hedging",
+            "racing",
             "run",
             "endpoint_run",
             "cached",

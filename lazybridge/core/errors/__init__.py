@@ -19,11 +19,11 @@ LazyBridgeError
 └── BudgetExceeded                      cap spent reserved cost: it was not sent
 """
 
+from lazybridge.core.errors.circuit import CircuitOpenError
 from lazybridge.core.errors.classify import error_in_body, from_exception
 from lazybridge.core.errors.tree import (
     AuthenticationError,
     BudgetExceeded,
-    CircuitOpenError,
     ConfigurationError,
     ContentPolicyError,
     ContextLengthError,

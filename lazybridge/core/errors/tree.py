@@ -217,14 +217,6 @@ class OverloadedError(ProviderError):
     retryable_by_default = True
 
 
-class CircuitOpenError(OverloadedError):
-    """Nothing was sent: the requests before failed one after the other, and the model is left alone for a while.
-    `retry_after` is the rest of that in seconds, None where one request is just finding out whether it is over."""
-
-    never_sent = True
-    retryable_by_default = False
-
-
 class ServerError(ProviderError):
     """The vendor failed."""
 
