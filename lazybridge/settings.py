@@ -53,7 +53,7 @@ class Settings(TypedDict, total=False):
 
 class AgentOptions(Settings, total=False):
     """What an agent carries besides its `output`; `api` is the choice between OpenAI's two APIs, `endpoint` and
-    `api_version` are Azure's, `backend` is the engine of a local model."""
+    `api_version` are Azure's, `backend` is the engine of a local model, `hedge_after` is in seconds."""
 
     provider: str | type[BaseProvider] | BaseProvider | None
     tier: str | None
