@@ -5,6 +5,9 @@ from lazybridge.agent_stream import AgentStream as AgentStream
 from lazybridge.batch_jobs import Batch as Batch
 from lazybridge.batch_jobs import abatch as abatch
 from lazybridge.batch_jobs import batch as batch
+from lazybridge.breaker import BreakerState as BreakerState
+from lazybridge.breaker import breakers as breakers
+from lazybridge.breaker import reset_breakers as reset_breakers
 from lazybridge.budget import Budget as Budget
 from lazybridge.cached import CachedModel as CachedModel
 from lazybridge.chat import Chat as Chat
@@ -28,6 +31,7 @@ from lazybridge.core.endpoints.speech import Speech as Speech
 from lazybridge.core.endpoints.transcription import Transcription as Transcription
 from lazybridge.core.errors import AuthenticationError as AuthenticationError
 from lazybridge.core.errors import BudgetExceeded as BudgetExceeded
+from lazybridge.core.errors import CircuitOpenError as CircuitOpenError
 from lazybridge.core.errors import ConfigurationError as ConfigurationError
 from lazybridge.core.errors import ContentPolicyError as ContentPolicyError
 from lazybridge.core.errors import ContextLengthError as ContextLengthError
@@ -106,6 +110,7 @@ from lazybridge.handles import VllmProvider as VllmProvider
 from lazybridge.handles import XaiProvider as XaiProvider
 from lazybridge.handles import ZaiProvider as ZaiProvider
 from lazybridge.ledger import Ledger as Ledger
+from lazybridge.limits import RateLimit as RateLimit
 from lazybridge.manager import ModelManager as ModelManager
 from lazybridge.manager import ModelStatus as ModelStatus
 from lazybridge.mcp import MCPServer as MCPServer

@@ -8,8 +8,10 @@ from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing, closing
 from typing import Protocol
 
+from lazybridge import hedging
 from lazybridge.core.closing import AsyncClosed, closed
 from lazybridge.core.types import CompletionRequest, CompletionResponse, Message, StreamChunk, ToolCall
+from lazybridge.gate import aadmit, admit
 from lazybridge.loop import Ask, Turns
 from lazybridge.run import Run
 
@@ -44,9 +46,10 @@ def _ask(run: Run, step: Ask) -> CompletionResponse:
     if run.patience.needs_chunks:  # a whole answer shows no token before its last
         return _whole(list(_ask_stream(run, request, shown=False))[-1])
     while True:
+        admit(run, request)
         attempt = run.begin(request)
         try:
-            return run.succeeded(run.provider.complete(attempt))
+            return run.succeeded(hedging.complete(run, request, attempt))
         except Exception as exc:  # any SDK's exceptions arrive here
             time.sleep(run.failed(exc, request))
 
@@ -70,10 +73,11 @@ async def _aask(run: Run, step: Ask) -> CompletionResponse:
         async with aclosing(_aask_stream(run, request, shown=False)) as chunks:
             return _whole([chunk async for chunk in chunks][-1])
     while True:
+        await aadmit(run, request)
         attempt = run.begin(request)
         try:
             async with asyncio.timeout(run.deadline.left()):
-                return run.succeeded(await run.provider.acomplete(attempt))
+                return run.succeeded(await hedging.acomplete(run, request, attempt))
         except Exception as exc:
             await asyncio.sleep(run.failed(exc, request))
 
@@ -105,9 +109,10 @@ def _ask_stream(run: Run, request: CompletionRequest, shown: bool = True) -> Gen
     """The chunks of one turn, whose last is final; `shown` says whether the caller sees them."""
     while True:
         arrived = False
+        admit(run, request)
         attempt = run.begin(request)
         try:
-            with closed(run.provider.stream(attempt)) as stream:
+            with closed(hedging.stream(run, request, attempt)) as stream:
                 chunks = iter(stream)
                 while True:
                     run.patience.wait(arrived)
@@ -154,13 +159,14 @@ async def adrive_stream(run: Run, loop: Turns, tools: ToolRunner) -> AsyncGenera
 async def _aask_stream(run: Run, request: CompletionRequest, shown: bool = True) -> AsyncGenerator[StreamChunk, None]:
     while True:
         arrived = False
+        await aadmit(run, request)
         attempt = run.begin(request)
         try:
-            async with AsyncClosed(run.provider.astream(attempt)) as stream:
+            async with AsyncClosed(hedging.astream(run, request, attempt)) as stream:
                 chunks = aiter(stream)
                 while True:
                     seconds = run.patience.wait(arrived)
-                    if seconds is None:
+                    if seconds is None or (run.policy.hedge_after is not None and not arrived):
                         chunk = await anext(chunks, None)
                     else:
                         async with asyncio.timeout(seconds):

@@ -26,8 +26,8 @@ from lazybridge.core.retry import Deadline
 from lazybridge.core.wire.endpoints import Endpoint
 from lazybridge.cover import Held, hold
 from lazybridge.envelope import Attempt, total_receipt, total_usage
+from lazybridge.failing import MAY_HAVE_WORKED, NEVER_SENT
 from lazybridge.policy import Policy, ledger_of
-from lazybridge.run import MAY_HAVE_WORKED, NEVER_SENT
 
 Given = TypeVar("Given", bound=EndpointResponse)
 

@@ -20,6 +20,7 @@ from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.retry import RetryPolicy, checked_count, checked_timeout
 from lazybridge.core.types import Adjustment, CompletionRequest, Message, NativeTool, Tier
 from lazybridge.envelope import Envelope
+from lazybridge.limits import RateLimit, checked_limit
 from lazybridge.needs import rung_for
 from lazybridge.policy import Policy
 from lazybridge.routing import Routing
@@ -52,6 +53,8 @@ class LLMEngine(Routing):
     in order, where the kind of the error is in `fallback_on` (`succession.MOVES_ON`); True is the provider's own next model,
     where one is gone or overloaded, False nobody. `on_break` says what becomes of a stream that breaks off after its first
     chunk: "raise", "restart" or "continue", of which a chunk's `resumed` tells.
+    A model that failed again and again is left alone for a while, unless `breaker=False`; `rate_limit` is what an attempt waits
+    for; where one has not answered after `hedge_after` seconds, a second request is sent beside it, and the first answer counts.
     `allow_dangerous_native_tools=True` lets the model run code at the vendor, and a computer. Keywords that are no setting go to the
     provider's class (`api="chat"`).
     Raises ConfigurationError for a missing key or package, an unknown model, or a misspelt tier or option.
@@ -84,6 +87,9 @@ class LLMEngine(Routing):
         budget: Budget | None = None,
         ledger: Ledger | None = None,
         session: Audience | None = None,
+        breaker: bool = True,
+        rate_limit: RateLimit | None = None,
+        hedge_after: float | None = None,
         **settings: Any,
     ) -> None:
         api_key = Secret(api_key) if isinstance(api_key, str) else api_key
@@ -131,6 +137,9 @@ class LLMEngine(Routing):
             budget=budget,
             ledger=ledger,
             session=check_session(session),
+            breaker=breaker,
+            rate_limit=checked_limit(rate_limit),
+            hedge_after=checked_timeout(hedge_after, "hedge_after"),
         )
 
     def _checked(self, settings: dict[str, Any], native_tools: Iterable[AnyNativeTool]) -> CompletionRequest:

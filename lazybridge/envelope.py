@@ -13,7 +13,7 @@ from lazybridge.core.showing import Shown
 from lazybridge.core.types import Adjustment, CompletionResponse, Message, StopReason, ToolCall, UsageStats
 
 T = TypeVar("T")
-AttemptReason = Literal["turn", "retry", "fallback", "restart", "continue", "repair"]
+AttemptReason = Literal["turn", "retry", "fallback", "restart", "continue", "repair", "hedge"]
 
 
 @dataclass
@@ -22,7 +22,7 @@ class Attempt:
     pause before the next one; `error` is an error kind, None for a success. `usage` is None where nothing was reported.
     `receipt` is what it cost: nothing where the vendor refused it, what is known of it where it broke off. `reason` is why
     it was sent: a new turn, a retry of the one before, a fallback to another model, a broken stream's new beginning or
-    continuation, or the repair of an answer that does not fit its type. `agent` is the
+    continuation, the repair of an answer that does not fit its type, or a second request beside a slow one. `agent` is the
     name of the agent that made it, None where it has none."""
 
     provider: str

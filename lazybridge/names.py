@@ -7,6 +7,7 @@ HOMES = {
     "agent": "Agent",
     "agent_stream": "AgentStream",
     "batch_jobs": "Batch abatch batch",
+    "breaker": "BreakerState breakers reset_breakers",
     "budget": "Budget",
     "cached": "CachedModel",
     "chat": "Chat",
@@ -20,10 +21,10 @@ HOMES = {
     "core.endpoints.speech": "Speech",
     "core.endpoints.transcription": "Transcription",
     "core.errors":
-        "AuthenticationError BudgetExceeded ConfigurationError ContentPolicyError ContextLengthError GuardError InvalidRequestError "
-        "LazyBridgeError NotFoundError OverloadedError PermissionDeniedError ProviderConnectionError ProviderError ProviderTimeoutError "
-        "QuotaExceededError RateLimitError ServerError StreamTruncated StructuredOutputError ToolError ToolLoopError ToolServerError "
-        "UnknownModelError UnsupportedFeatureError UnsupportedNativeToolError VerificationError",
+        "AuthenticationError BudgetExceeded CircuitOpenError ConfigurationError ContentPolicyError ContextLengthError GuardError "
+        "InvalidRequestError LazyBridgeError NotFoundError OverloadedError PermissionDeniedError ProviderConnectionError ProviderError "
+        "ProviderTimeoutError QuotaExceededError RateLimitError ServerError StreamTruncated StructuredOutputError ToolError ToolLoopError "
+        "ToolServerError UnknownModelError UnsupportedFeatureError UnsupportedNativeToolError VerificationError",
     "core.hints": "CacheConfig ThinkingConfig",
     "core.messages_json": "messages_from_json messages_to_json",
     "core.native_tools": "ConfiguredTool",
@@ -43,6 +44,7 @@ HOMES = {
         "GeminiProvider GroqProvider HuggingFaceProvider LmStudioProvider MistralProvider MoonshotProvider OllamaProvider OpenAiCompatProvider "
         "OpenAiProvider OpenRouterProvider PerplexityProvider TogetherProvider VllmProvider XaiProvider ZaiProvider",
     "ledger": "Ledger",
+    "limits": "RateLimit",
     "manager": "ModelManager ModelStatus",
     "mcp": "MCPServer",
     "media": "agenerate_image aspeak atranscribe generate_image speak transcribe",

@@ -26,7 +26,8 @@ class Patience:
     """The clock of one call. `attempt` is what the open attempt's request is given for its timeout: the moment in it
     moves with what is waited for."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, cut: bool = False) -> None:
+        self._cut = cut  # whether another thread may end an attempt
         self.deadline = deadline_within(limits.timeout)
         self.needs_chunks = limits.ttft is not None or limits.idle is not None
         self._limits = limits
@@ -38,7 +39,7 @@ class Patience:
         self.deadline.check()
         self._first = None if self._limits.ttft is None else time.monotonic() + self._limits.ttft
         self._waiting_for = "ttft"
-        needed = self.deadline.at is not None or self.needs_chunks
+        needed = self.deadline.at is not None or self.needs_chunks or self._cut
         self.attempt = TimeLeft.until(self.deadline.at, _SDK_SECONDS) if needed else None
         return self.attempt
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lazybridge.broken import OnBreak
 from lazybridge.budget import Budget
 from lazybridge.core.retry import RetryPolicy
+from lazybridge.limits import RateLimit
 from lazybridge.succession import NOBODY, Fallback
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Policy:
-    """How often a call may try, what it may cost, and who keeps the books; `name` is the agent's."""
+    """How often a call may try, how fast, what it may cost, and who keeps the books; `name` is the agent's."""
 
     retries: RetryPolicy
     fallback: Fallback = NOBODY
@@ -30,6 +31,9 @@ class Policy:
     max_tool_errors: int = 3
     max_repairs: int = 2
     session: Audience | None = None
+    breaker: bool = True
+    rate_limit: RateLimit | None = None
+    hedge_after: float | None = None
 
 
 def ledger_of(policy: Policy, of_session: Ledger | None = None) -> Ledger | None:

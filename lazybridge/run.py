@@ -2,100 +2,84 @@
 
 from __future__ import annotations
 
-import logging
 import time
 import uuid
+from copy import copy
 from dataclasses import replace
 
 from lazybridge.arrived import Arrived
 from lazybridge.broken import Broken
-from lazybridge.core.errors import (
-    ConfigurationError,
-    LazyBridgeError,
-    ProviderError,
-    StreamTruncated,
-    UnsupportedFeatureError,
-    UnsupportedNativeToolError,
-    from_exception,
-)
-from lazybridge.core.errors.secrets import credentials_of
-from lazybridge.core.providers import _tape
+from lazybridge.core.errors import BudgetExceeded, CircuitOpenError, LazyBridgeError, ProviderError
 from lazybridge.core.providers.adjusting import fitted
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.providers.costing import receipt_for
 from lazybridge.core.receipt import FREE
 from lazybridge.core.types import Adjustment, CompletionRequest, CompletionResponse, StreamChunk
 from lazybridge.cover import Cover, cover
-from lazybridge.envelope import Attempt, AttemptReason, total_receipt
+from lazybridge.envelope import Attempt, total_receipt
+from lazybridge.failing import MAY_HAVE_WORKED, NEVER_SENT, neutral
+from lazybridge.gate import Gate
 from lazybridge.least import note_least, priced
 from lazybridge.listening import listening
 from lazybridge.nesting import Nest, in_order
+from lazybridge.onward import Onward
 from lazybridge.patience import Limits, Patience
 from lazybridge.policy import Policy, ledger_of
-from lazybridge.succession import Succession
-
-_log = logging.getLogger("lazybridge")
-
-# What the end of the time looks like from below: a cut connection is one, too.
-_ENDS_OF_TIME = frozenset({"timeout", "connection", "truncated"})
-# No answer, or a gateway's that gave up waiting for one: behind it the vendor may have worked, and charged.
-MAY_HAVE_WORKED = (None, 504)
-# Raised while a request is translated: nothing was on the wire.
-NEVER_SENT = (ConfigurationError, UnsupportedFeatureError, UnsupportedNativeToolError)
 
 
-class Run:
+class Run(Onward):
     """What one call carries through all its turns and attempts."""
 
     def __init__(self, provider: BaseProvider, policy: Policy, limits: Limits) -> None:
-        self._asked = Succession(provider, policy.fallback)
-        self.patience = Patience(limits)
+        super().__init__(provider, policy)
+        self.patience = Patience(limits, cut=policy.hedge_after is not None)
         self.deadline = self.patience.deadline
         self.run_id = uuid.uuid4().hex
-        self.policy = policy
         self.events = listening(policy, provider, self.run_id)  # None where nobody listens
         self.ledger = ledger_of(policy, None if self.events is None else self.events.ledger)
         self.attempts: list[Attempt] = []
         self.nested = Nest(self.deadline, policy.budget)  # of the calls that its tools make
         self.responses: list[CompletionResponse] = []
         self.arrived = Arrived()
+        self.gate = Gate(policy.breaker, policy.rate_limit)
         self._request: CompletionRequest | None = None  # of the attempt that is open
+        self._attempt: Attempt | None = None  # the one that is open, or was the last
         self._cover: Cover | None = None
         self._adjusted: tuple[Adjustment, ...] = ()
-        self._retries_done = 0
-        self._reason: AttemptReason = "turn"
         self._broken = Broken(policy.on_break)
 
-    @property
-    def provider(self) -> BaseProvider:
-        """Who is asked."""
-        return self._asked.provider
+    def wanted(self, request: CompletionRequest) -> tuple[CompletionRequest, tuple[Adjustment, ...]]:
+        """The request as the one who is asked next gets it."""
+        request, adjusted = self._asked.request(self._broken.request(request))
+        if self.provider._adjusts_itself:
+            return request, adjusted
+        request, more = fitted(self.provider, request)
+        return request, adjusted + more
 
-    @property
-    def provider_name(self) -> str:
-        """The name of who is asked."""
-        return self._asked.provider_name
+    def refused(self, error: CircuitOpenError, request: CompletionRequest) -> None:
+        """Go on to another model than the one that is left alone. Raises the error of the whole call where there is none."""
+        self._settle(None)
+        super().refused(error, request)
 
     def begin(self, request: CompletionRequest) -> CompletionRequest:
         """The request of the next attempt, with the time that is left."""
         timeout = self.patience.begin()
         self.arrived = Arrived.listening()
-        request, self._adjusted = self._asked.request(self._broken.request(request))
-        if not self.provider._adjusts_itself:
-            request, adjusted = fitted(self.provider, request)
-            self._adjusted += adjusted
+        request, self._adjusted = self.wanted(request)
         if timeout is not request.timeout:
             request = replace(request, timeout=timeout)
         self._cover = cover(self.policy.budget, self.provider, request)
         if self._cover is not None:
             request = self._cover.request
+            if self._reason == "hedge" and self._cover.adjustments:
+                raise BudgetExceeded("a budget does not cover a second request beside the first")
             self._adjusted = (*self._adjusted, *self._cover.adjustments)
         model = self.provider._resolve_model(request)
         attempt = Attempt(self.provider_name, model, started=time.time(), reason=self._reason, agent=self.policy.name)
         self.attempts.append(attempt)
-        self._request = request
+        self._request, self._attempt = request, attempt
         if self.events is not None:
-            self.events.requested(self.provider, request, attempt.model, len(self.responses) + 1)
+            self.events.requested(self.provider, request, attempt, len(self.responses) + 1)
         return request
 
     def succeeded(self, response: CompletionResponse) -> CompletionResponse:
@@ -114,7 +98,7 @@ class Run:
         if self.events is not None:
             self.events.responded(attempt, response, self.arrived.first_chunk_ms(attempt.started))
         self.responses.append(response)
-        self._retries_done, self._reason = 0, "turn"
+        self._retries_done, self._reason, self._error = 0, "turn", None
         return response
 
     def streamed(self) -> StreamChunk:
@@ -126,9 +110,18 @@ class Run:
 
         What was handed out of a stream cannot be taken back: then `on_break` decides.
         """
+        error = self.lost(exc, request)
+        if not (handed_out and self.policy.on_break == "raise"):
+            wait = self._next(error, self._opened(), request)
+            if wait is not None:
+                return wait
+        raise self._last(error) from (exc if exc is not error else exc.__cause__)
+
+    def lost(self, exc: BaseException, request: CompletionRequest) -> ProviderError:
+        """Close the attempt with what went wrong. Raises what no further attempt would do better."""
         if isinstance(exc, NEVER_SENT):
             unsent = self._close()
-            self.attempts.pop()
+            self.attempts[:] = [attempt for attempt in self.attempts if attempt is not unsent]
             self._settle(None)
             if self.events is not None:
                 self.events.failed(unsent, exc)
@@ -139,63 +132,19 @@ class Run:
             self._broke_off(attempt, request, "the call broke off")
             self._settle(attempt, error=exc)
             raise exc
-        error = self._neutral(exc, attempt, request)
-        cause = exc if exc is not error else exc.__cause__
+        error = neutral(exc, attempt, request, self.provider, self.arrived, self.patience)
         if error.usage is not None:
             attempt.usage, attempt.receipt = error.usage, priced(attempt, self.provider, error.usage)
         # A vendor that refuses what its model wrote has worked for it.
         elif (error.partial_text or error.status_code in MAY_HAVE_WORKED) and not error.never_sent:
             self._broke_off(attempt, request, f"the call broke off ({error.kind})")
         self._settle(attempt, error=error)
-        if not (handed_out and self.policy.on_break == "raise"):
-            wait = self._next(error, attempt, request)
-            if wait is not None:
-                return wait
+        return error
+
+    def _last(self, error: ProviderError) -> ProviderError:
+        """The error of the whole call, with all that was handed out."""
         error.partial_text = self._broken.text + error.partial_text
-        error.causes = tuple(self._asked.causes)
-        raise error from cause
-
-    def _neutral(self, exc: BaseException, attempt: Attempt, request: CompletionRequest) -> ProviderError:
-        """The error that it is, noted on its attempt; where a time limit was met, the one that says which."""
-        secrets = credentials_of(self.provider, request.extra_headers)
-        error = from_exception(exc, provider=self.provider_name, model=attempt.model, secrets=secrets)
-        attempt.status_code, attempt.error, attempt.request_id = error.status_code, error.kind, error.request_id
-        error.partial_text = error.partial_text or self.arrived.text
-        asked = self.provider.is_retryable(exc)
-        if asked is not None:
-            error.retryable = asked
-        better: ProviderError | None = self.patience.late() if error.kind in _ENDS_OF_TIME else None
-        if better is None and error.kind == "connection" and self.arrived.begun:
-            better = StreamTruncated(f"the stream broke off: {error.message}", request_id=error.request_id)
-        if better is None:
-            return error
-        better.provider, better.model, better.partial_text = error.provider, error.model, error.partial_text
-        better.never_sent, better.usage = error.never_sent, error.usage
-        better.__cause__, attempt.error = exc, better.kind
-        return better
-
-    def _next(self, error: ProviderError, attempt: Attempt, request: CompletionRequest) -> float | None:
-        """Seconds to wait before the next attempt; None where there is none."""
-        left = self.deadline.left()
-        if left is not None and left <= 0.01:
-            return None
-        wait = self.policy.retries.delay(error, self._retries_done)
-        if wait is not None and (left is None or wait < left):
-            self._retries_done += 1
-            self._reason, attempt.wait_s = "retry", wait
-            if self.events is not None:
-                self.events.retried(error.kind, wait)
-            _log.info("retrying %s in %.2f s after %s", self.provider_name, wait, error.kind)
-            return _tape.pause(wait)
-        failed = f"{self.provider_name}/{attempt.model}"
-        if not self._asked.moved(error, request):
-            return None
-        self._retries_done, self._reason = 0, "fallback"
-        to = f"{self.provider_name}/{self._asked.model(request)}"
-        if self.events is not None:
-            self.events.fell_back(error.kind, attempt.model, self._asked.model(request))
-        _log.warning("%s: %s, falling back to %s", failed, error.kind, to)
-        return 0.0
+        return super()._last(error)
 
     def resume(self, request: CompletionRequest) -> StreamChunk:
         """The chunk that tells a stream's reader that what broke off is taken up again, and how."""
@@ -215,6 +164,24 @@ class Run:
             attempt.error = "cancelled"
             self._broke_off(attempt, request, "the call was left before its end")
             self._settle(attempt)
+        else:
+            self._settle(None)  # what was held for one that was not begun
+
+    def twin(self) -> Run:
+        """A second run for one attempt beside this one's; all that is not of the attempt is the same."""
+        twin = copy(self)
+        twin._asked = self._asked.alone()
+        twin.patience, twin.gate = copy(self.patience), Gate(self.policy.breaker, self.policy.rate_limit)
+        twin._request = twin._attempt = twin._cover = twin._error = None
+        twin._reason = "hedge"
+        twin.gate.waiter()  # whom another thread may stop
+        return twin
+
+    def adopt(self, twin: Run) -> None:
+        """Go on with a twin's attempt in the place of this one's, which is closed."""
+        self.patience, self.arrived, self.gate = twin.patience, twin.arrived, twin.gate
+        self._request, self._attempt = twin._request, twin._attempt
+        self._cover, self._adjusted = twin._cover, twin._adjusted
 
     def attach(self, error: LazyBridgeError) -> None:
         """Put what the call had onto an error."""
@@ -227,14 +194,19 @@ class Run:
         """Its own and those of the calls inside it, as they were begun."""
         return in_order(self.attempts, self.nested.attempts) if self.nested.attempts else list(self.attempts)
 
+    def _opened(self) -> Attempt:
+        assert self._attempt is not None
+        return self._attempt
+
     def _close(self) -> Attempt:
         self._request = None
-        attempt = self.attempts[-1]
+        attempt = self._opened()
         attempt.duration_ms = (time.time() - attempt.started) * 1000
         return attempt
 
     def _settle(self, attempt: Attempt | None, asked: str | None = None, error: BaseException | None = None) -> None:
-        """Give back what was reserved for an attempt beyond its cost, and enter it in the ledger; tell of a failed one."""
+        """Give back what was held for an attempt beyond its cost, and enter it in the ledger; tell of a failed one."""
+        self.gate.ended(self.provider, attempt, asked, error)
         if self._cover is not None:
             self._cover.settle(FREE if attempt is None else attempt.receipt)
             self._cover = None

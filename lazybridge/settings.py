@@ -16,6 +16,7 @@ from lazybridge.core.native_tools import AnyNativeTool, NativeTool, check_allowe
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.types import USER, Effort, Message, ToolCall, ToolDefinition
 from lazybridge.envelope import Envelope
+from lazybridge.limits import RateLimit
 from lazybridge.tools import Tool
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Settings(TypedDict, total=False):
 
 class AgentOptions(Settings, total=False):
     """What an agent carries besides its `output`; `api` is the choice between OpenAI's two APIs, `endpoint` and
-    `api_version` are Azure's, `backend` is the engine of a local model."""
+    `api_version` are Azure's, `backend` is the engine of a local model, `hedge_after` is in seconds."""
 
     provider: str | type[BaseProvider] | BaseProvider | None
     tier: str | None
@@ -79,6 +80,9 @@ class AgentOptions(Settings, total=False):
     budget: Budget | None
     ledger: Ledger | None
     session: Audience | None
+    breaker: bool
+    rate_limit: RateLimit | None
+    hedge_after: float | None
 
 
 class Options(AgentOptions, total=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -116,6 +117,12 @@ class Succession:
 
     def _take(self, provider: BaseProvider) -> None:
         self.provider, self.provider_name = provider, provider.registered_name()
+
+    def alone(self) -> Succession:
+        """The one who is asked now, with nobody to follow."""
+        made = copy(self)
+        made._fallback, made._left, made.causes = NOBODY, [], []
+        return made
 
     def request(self, request: CompletionRequest) -> tuple[CompletionRequest, tuple[Adjustment, ...]]:
         """The request as the one who is asked gets it."""

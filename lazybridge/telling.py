@@ -62,7 +62,8 @@ class Events:
         self._numbers, self._calls = itertools.count(1), itertools.count(1)
         self._secrets: tuple[str, ...] = ()
         self._request: CompletionRequest | None = None
-        self._streamed, self._turn, self._attempt = False, 0, 0
+        self._streamed, self._turn = False, 0
+        self._attempts: list[Attempt] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting = deque[tuple[Awaitable[object], Audience, Listener]]()
         self._listening: asyncio.Task[None] | None = None
@@ -123,7 +124,7 @@ class Events:
 
     # --- an attempt -------------------------------------------------------------------------------------------------
 
-    def requested(self, provider: BaseProvider, request: CompletionRequest, model: str | None, turn: int) -> None:
+    def requested(self, provider: BaseProvider, request: CompletionRequest, attempt: Attempt, turn: int) -> None:
         """An attempt begins."""
         if provider is not self._provider:  # after a fallback
             self._provider, self._common["provider"] = provider, provider.registered_name()
@@ -131,12 +132,12 @@ class Events:
         if turn != self._turn:
             self._turn = turn
             self._tell(TurnStarted, turn=turn)
-        self._attempt += 1
+        self._attempts.append(attempt)
         self._tell(
             RequestSent,
             turn=turn,
-            attempt=self._attempt,
-            model=model,
+            attempt=len(self._attempts),
+            model=attempt.model,
             streamed=self._streamed,
             settings=settings_of(request),
             server=server_of(self._provider),
@@ -165,11 +166,11 @@ class Events:
 
     def retried(self, error: str, wait_s: float) -> None:
         """The attempt is tried again."""
-        self._tell(Retried, attempt=self._attempt, error=error, wait_s=wait_s)
+        self._tell(Retried, attempt=len(self._attempts), error=error, wait_s=wait_s)
 
     def fell_back(self, error: str, model: str | None, to: str | None) -> None:
         """Another model is asked."""
-        self._tell(FellBack, attempt=self._attempt, error=error, model=model, to=to)
+        self._tell(FellBack, attempt=len(self._attempts), error=error, model=model, to=to)
 
     @contextmanager
     def tool(self, call: ToolCall) -> Iterator[list[Message]]:
@@ -194,7 +195,7 @@ class Events:
     def _of(self, attempt: Attempt) -> dict[str, Any]:
         return {
             "turn": self._turn,
-            "attempt": self._attempt,
+            "attempt": next(at for at, each in enumerate(self._attempts, 1) if each is attempt),
             "model": attempt.model,
             "request_id": attempt.request_id,
             "usage": attempt.usage,

@@ -22,7 +22,7 @@ import mistralai.client.models  # noqa: F401
 import openai  # noqa: F401
 import pytest
 
-from lazybridge import Agent, LLMEngine
+from lazybridge import Agent, LLMEngine, reset_breakers
 from lazybridge.core import registry, tiers
 from lazybridge.core.catalogue import lifecycle, registered
 from lazybridge.core.providers import adjusting
@@ -38,6 +38,7 @@ def clean_tables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(registry, "_user_classes", dict(registry._user_classes))
     monkeypatch.setattr(adjusting, "_announced", set())
     monkeypatch.setattr(lifecycle, "_warned", set())
+    reset_breakers()
     for table in (registered, tiers):
         for name in ("_prices", "_aliases", "_registered"):
             if hasattr(table, name):

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import time
 from math import inf
-from typing import Self
+from typing import Protocol, Self
+
+
+class _Cuttable(Protocol):
+    def cut(self, whose: TimeLeft) -> None: ...
 
 
 class TimeLeft(float):
@@ -15,6 +19,8 @@ class TimeLeft(float):
     """
 
     at: float
+    _cut = False
+    _user: _Cuttable | None = None
 
     @classmethod
     def until(cls, at: float | None, otherwise: float) -> Self:
@@ -32,7 +38,17 @@ class TimeLeft(float):
 
     def left(self) -> float:
         """Seconds left, below 0 once the moment has gone by; infinite where there is none."""
-        return self.at - time.monotonic()
+        return -inf if self._cut else self.at - time.monotonic()
+
+    def used_by(self, connection: _Cuttable) -> None:
+        """What waits for an answer with this time."""
+        self._user = connection
+
+    def cut(self) -> None:
+        """End it now, from any thread, and what waits with it."""
+        self._cut = True
+        if self._user is not None:
+            self._user.cut(self)
 
     def __reduce__(self) -> tuple[type[float], tuple[float]]:
         return float, (float(self),)  # a moment of this process means nothing in another

@@ -9,7 +9,8 @@ LazyBridgeError
 │   ├── AuthenticationError  PermissionDeniedError  NotFoundError  InvalidRequestError
 │   ├── ContextLengthError  ContentPolicyError  RateLimitError  QuotaExceededError
 │   ├── OverloadedError  ServerError  ProviderConnectionError  ProviderTimeoutError
-│   └── StreamTruncated
+│   ├── StreamTruncated
+│   └── CircuitOpenError(OverloadedError)   a model that failed again and again was not asked
 ├── ToolLoopError   ToolError             the latter is yours to raise, in a tool
 ├── StructuredOutputError
 ├── ToolServerError                     an MCP server cannot be opened or does not answer
@@ -18,6 +19,7 @@ LazyBridgeError
 └── BudgetExceeded                      cap spent reserved cost: it was not sent
 """
 
+from lazybridge.core.errors.circuit import CircuitOpenError
 from lazybridge.core.errors.classify import error_in_body, from_exception
 from lazybridge.core.errors.tree import (
     AuthenticationError,
@@ -52,6 +54,7 @@ from lazybridge.core.errors.tree import (
 __all__ = [
     "AuthenticationError",
     "BudgetExceeded",
+    "CircuitOpenError",
     "ConfigurationError",
     "ContentPolicyError",
     "ContextLengthError",

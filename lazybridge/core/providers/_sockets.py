@@ -8,7 +8,10 @@ pool has none, requests keep the library's own timeouts.
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -59,15 +62,35 @@ class _Stream:
         self._inner, self._library = inner, library
         self.close = inner.close
         self.get_extra_info = inner.get_extra_info
+        self._whose: object = None  # the time of the request that has this connection now
+        self._lock = threading.Lock()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        self._take(timeout)
         read: bytes = self._inner.read(max_bytes, _seconds(timeout, self._library.ReadTimeout))
         return read
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._take(timeout)
         for start in range(0, len(buffer), _WRITTEN_AT_ONCE):
             part = buffer[start : start + _WRITTEN_AT_ONCE] if len(buffer) > _WRITTEN_AT_ONCE else buffer
             self._inner.write(part, _seconds(timeout, self._library.WriteTimeout))
+
+    def _take(self, timeout: float | None) -> None:
+        if timeout is self._whose:
+            return
+        with self._lock:
+            self._whose = timeout
+        if isinstance(timeout, TimeLeft):
+            timeout.used_by(self)
+
+    def cut(self, whose: TimeLeft) -> None:
+        """End what is being read or written, unless another request has the connection by now."""
+        with self._lock:
+            connection = self.get_extra_info("socket") if self._whose is whose else None
+            if isinstance(connection, socket.socket):
+                with suppress(OSError):  # it was closed already
+                    socket.socket.shutdown(connection, socket.SHUT_RDWR)  # and not TLS's own, which forgets its state
 
     def start_tls(self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None) -> _Stream:
         seconds = _seconds(timeout, self._library.ConnectTimeout)

@@ -37,6 +37,9 @@ class BaseProvider(ABC):
     _VISION_CAPABLE_MODEL_PATTERNS: frozenset[str] = frozenset()
     _AUDIO_CAPABLE_MODEL_PATTERNS: frozenset[str] = frozenset()
 
+    # A `lazybridge.RateLimit` for every attempt that this provider is asked for, whichever agent makes it.
+    rate_limit: Any = None
+
     name: ClassVar[str] = ""
     _adjusts_itself: ClassVar[bool] = False
     _free: bool = False
