@@ -51,7 +51,7 @@ class _Racer(Generic[T]):
         self.error: BaseException | None = None
         self._work = work
         self._lock = threading.Lock()
-        self._over = False
+        self._over = self._told = False
         self._answer: T | None = None
 
     def start(self, request: CompletionRequest, done: SimpleQueue[_Racer[T]]) -> _Racer[T]:
@@ -66,8 +66,12 @@ class _Racer(Generic[T]):
         except BaseException as exc:  # whoever waits raises it
             self.error = exc
         with self._lock:
-            if not self._over:
+            self._told = not self._over
+            if self._told:
                 return done.put(self)
+        self._discard()
+
+    def _discard(self) -> None:
         if isinstance(self._answer, Opened):
             with suppress(Exception), closed(self._answer.stream):  # nobody reads it
                 pass
@@ -99,6 +103,8 @@ class _Racer(Generic[T]):
             return
         with self._lock:
             self._over = True
+        if self._told:  # in the same moment
+            self._discard()
         if self.run.patience.attempt is not None:
             self.run.patience.attempt.cut()
         self.run.abandon()

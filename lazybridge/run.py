@@ -115,7 +115,7 @@ class Run(Onward):
             wait = self._next(error, self._opened(), request)
             if wait is not None:
                 return wait
-        raise self._last(error) from (exc if exc is not error else exc.__cause__)
+        raise self._last(error) from error.__cause__
 
     def lost(self, exc: BaseException, request: CompletionRequest) -> ProviderError:
         """Close the attempt with what went wrong. Raises what no further attempt would do better."""
@@ -133,6 +133,8 @@ class Run(Onward):
             self._settle(attempt, error=exc)
             raise exc
         error = neutral(exc, attempt, request, self.provider, self.arrived, self.patience)
+        if error is not exc:
+            error.__cause__ = error.__cause__ or exc
         if error.usage is not None:
             attempt.usage, attempt.receipt = error.usage, priced(attempt, self.provider, error.usage)
         # A vendor that refuses what its model wrote has worked for it.

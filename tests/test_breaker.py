@@ -224,6 +224,7 @@ def test_a_call_does_not_wait_for_the_breaker_that_others_open(vendor: FakeVendo
     envelope = mode(kind.agent(vendor.url), "hi")
     thread.join()
     assert type(envelope.error) is OverloadedError
+    assert envelope.error.__cause__ is not None  # the SDK's own
     assert len(envelope.metadata.attempts) == 1
     assert len(vendor.requests) == 5
 
