@@ -85,6 +85,19 @@ def async_http_client(aiohttp_client: Callable[..., Any] | None = None, library:
     return import_module(library).AsyncClient(**_settings(library))
 
 
+def on_aiohttp() -> Callable[..., Any] | None:
+    """httpx2's client on aiohttp, for the SDKs that bring none; None where httpx-aiohttp is not installed.
+
+    httpx2's own pool looks at each of its connections for every request (`benchmarks/README.md`): a thousand calls at once
+    keep it so busy that its connections miss their time.
+    """
+    try:
+        from httpx_aiohttp.httpx2 import Httpx2AiohttpClient
+    except ImportError:
+        return None
+    return Httpx2AiohttpClient
+
+
 class LoopClients:
     """One asynchronous client for each event loop, because a connection belongs to the loop that opened it.
 
