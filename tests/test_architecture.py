@@ -57,6 +57,7 @@ LEVELS = (
         "core.closing",
         "core.counting",
         "core.hints",
+        "core.loops",
         "core.bodies",
         "core.tokens",
         "core.makers",

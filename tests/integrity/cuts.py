@@ -13,7 +13,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lazybridge.core.errors import ProviderError, StreamTruncated
-from tests.integrity.recordings import Reading, Record, body_of, ended, events_of, parsed_events, provider_for, replay, request_for
+from tests.integrity.recordings import (
+    Reading,
+    Record,
+    body_of,
+    ended,
+    events_of,
+    parsed_events,
+    provider_for,
+    replay,
+    request_for,
+)
 
 WAYS = ("dropped", "ended")
 

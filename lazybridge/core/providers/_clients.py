@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.request import getproxies
 
 from lazybridge.core.clock import TimeLeft
+from lazybridge.core.loops import asyncio_loop
 from lazybridge.core.providers._sockets import heed_time
 
 if TYPE_CHECKING:
@@ -113,8 +114,8 @@ class LoopClients:
         )
 
     async def get(self) -> Any:
-        """The client of the running loop."""
-        loop = asyncio.get_running_loop()
+        """The client of the running loop. Raises ConfigurationError where it is not asyncio's."""
+        loop = asyncio_loop()
         held = self._held.get(loop)
         if held is None:
             client = self._make()
