@@ -54,7 +54,9 @@ class Flaky:
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                 writer.transport.abort()
                 return False
-            later = {"429": "retry-after: 0.2\r\n", "503": "retry-after-ms: 100\r\n"}.get(what, "")
+            later = {"429": "retry-after: 0.2\r\n", "500": "retry-after-ms: 50\r\n", "503": "retry-after-ms: 100\r\n"}[
+                what
+            ]
             await self._send(writer, int(what), error_body(path, int(what)), later)
         else:
             self.found["answered"] += 1

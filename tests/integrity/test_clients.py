@@ -60,9 +60,12 @@ def by_ctrl_c(stream: Any) -> None:
 
 
 def by_an_error(stream: Any) -> None:
-    with pytest.raises(ZeroDivisionError):
+    def read() -> None:
         for _ in stream:
             1 / 0
+
+    with pytest.raises(ZeroDivisionError):
+        read()
 
 
 async def aby_break(stream: Any) -> None:

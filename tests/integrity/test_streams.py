@@ -13,10 +13,11 @@ import pytest
 
 from lazybridge.core.errors import ProviderTimeoutError, StreamTruncated
 from tests.conftest import Kind
-from tests.fake_vendor import FakeVendor, Fault
+from tests.fake_vendor import TEXT, FakeVendor, Fault
 from tests.integrity.cuts import Cuts, cut_everywhere, cuts_of, serving
 from tests.integrity.recordings import Record, aread, body_of, needs_recordings, read, sample
 from tests.integrity.splits import SIZES, SPELLINGS, Split, taped
+from tests.test_agent import Mode, by_astream, by_stream
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # recordings name models and words that nobody knows now
 
@@ -75,17 +76,16 @@ async def test_an_event_loop_reads_the_same_from_pieces(record: Record) -> None:
 
 
 @pytest.mark.parametrize("head", [b"\xef\xbb\xbf", b"retry: 3000\n\n", b"id: 7\n\n", b": hello\n\n"], ids=["BOM", "retry", "id", "comment"])  # fmt: skip
+@pytest.mark.parametrize("mode", [by_stream, by_astream], ids=["sync", "async"])
 def test_what_may_stand_before_the_first_event_is_not_taken_for_one(
-    kind: Kind, vendor: FakeVendor, head: bytes, monkeypatch: pytest.MonkeyPatch
+    kind: Kind, vendor: FakeVendor, head: bytes, mode: Mode
 ) -> None:
     """The SDKs lose the first event to a byte order mark, and fail at a block without data."""
     vendor.fail(Fault(before=head))
-    agent = kind.agent(vendor.url, max_retries=0)
-    stream = agent.stream("hi")
-    assert "".join(chunk.delta for chunk in stream) == "Hello from the fake vendor."
-    assert stream.envelope is not None
-    assert stream.envelope.metadata.input_tokens == 20
-    agent.close()
+    with kind.agent(vendor.url, max_retries=0) as agent:
+        envelope = mode(agent, "hi")
+    assert envelope.text() == TEXT
+    assert envelope.metadata.input_tokens == 20
 
 
 # --- what breaks off, and when ----------------------------------------------------------------------------------------

@@ -89,8 +89,8 @@ def async_http_client(aiohttp_client: Callable[..., Any] | None = None, library:
 def on_aiohttp() -> Callable[..., Any] | None:
     """httpx2's client on aiohttp, for the SDKs that bring none; None where httpx-aiohttp is not installed.
 
-    httpx2's own pool looks at each of its connections for every request (`benchmarks/README.md`): a thousand calls at once
-    keep it so busy that its connections miss their time.
+    httpx2's own pool looks at each of its connections for every request (httpcore2 2.16 `connection_pool.py`): a thousand
+    calls at once keep it so busy that its connections miss their time (`python -m tests.integrity overload`).
     """
     try:
         from httpx_aiohttp.httpx2 import Httpx2AiohttpClient
