@@ -68,7 +68,7 @@ def _all_cuts(asynchronous: bool) -> Found:
     how = "async" if asynchronous else "sync"
     lines = [
         f"| cuts, {how}, {way} | {whole} streams, {sum(counts):,} cuts | {counts[0]:,} before the end: StreamTruncated; after it "
-        f"{counts[1]:,} raised, {counts[2]:,} gave the whole answer; {counts[3]:,} raised the vendor's own error; {counts[4]:,} Google had called finished; {len(wrong)} wrong |"
+        f"{counts[1]:,} raised, {counts[2]:,} gave the whole answer; {counts[3]:,} raised the vendor's own error; {counts[4]:,} gave what the vendor had called finished; {len(wrong)} wrong |"
         for way, counts in by_way.items()
     ]
     return lines, wrong

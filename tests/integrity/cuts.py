@@ -48,8 +48,9 @@ def serving(records: list[Record]) -> Any:
 class Cuts:
     """What came of cutting: before the first finish reason or terminal event (`early`), and later.
 
-    `vendor_errors` had the vendor's own error before the cut. `ended_twice` are the answers of which Google had said that
-    they were finished, and then said more: nobody can tell that something is missing. `wrong` is what never was.
+    `vendor_errors` had the vendor's own error before the cut. `ended_twice` are the answers that the vendor (Google,
+    Together) had just called finished, and then went on with: nobody can tell that something is missing. `wrong` is what
+    never was.
     """
 
     whole: int = 0
@@ -80,21 +81,23 @@ class Cuts:
             self.late_raised[way] += 1
             if not isinstance(got.raised, ProviderError):
                 self.wrong.append(f"{where}: {got.raised!r:.150}")
-        elif way == "ended" and _ends(record) > 1:
-            self.ended_twice[way] += 1
         else:
-            self.late_answers[way] += 1
-            self.wrong += [f"{where}: {what}" for what in _wrong(got, whole)]
+            differs = [f"{where}: {what}" for what in _wrong(got, whole)]
+            called_finished = way == "ended" and ended(record, events_of(body_of(record)[:at])[-1])
+            if differs and called_finished and not ended_at_once(record):
+                self.ended_twice[way] += 1
+            else:
+                self.late_answers[way] += 1
+                self.wrong += differs
 
 
 def _cut(got: Reading) -> bool:
     return isinstance(got.raised, StreamTruncated)
 
 
-def _ends(record: Record) -> int:
-    """How often Google says that an answer is finished."""
-    candidates = (found for event in parsed_events(body_of(record)) for found in event.get("candidates") or ())
-    return sum(bool(found.get("finishReason")) for found in candidates)
+def ended_at_once(record: Record) -> bool:
+    """Whether one event alone calls the answer finished."""
+    return sum(ended(record, event) for event in events_of(body_of(record))) < 2
 
 
 def _wrong(got: Reading, whole: Reading) -> Iterator[str]:

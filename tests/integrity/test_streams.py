@@ -15,7 +15,7 @@ from lazybridge.core.errors import ProviderTimeoutError, StreamTruncated
 from tests.conftest import Kind
 from tests.fake_vendor import TEXT, FakeVendor, Fault
 from tests.integrity.cuts import Cuts, cut_everywhere, cuts_of, serving
-from tests.integrity.recordings import Record, aread, body_of, needs_recordings, read, sample
+from tests.integrity.recordings import Record, aread, body_of, needs_recordings, read, sample, streams
 from tests.integrity.splits import SIZES, SPELLINGS, Split, taped
 from tests.test_agent import Mode, by_astream, by_stream
 
@@ -48,6 +48,18 @@ def test_every_cut_of_a_recorded_stream_is_noticed_on_an_event_loop() -> None:
             cut_everywhere(record, server, found, lambda provider, request: asyncio.run(aread(provider, request)))
     assert found.wrong == []
     assert found.early["dropped"] == found.early["ended"] > 50
+
+
+@needs_recordings
+@pytest.mark.parametrize("id", ["together-2f959ca0630a", "google-fd4e7872a9dc"])
+def test_who_goes_on_after_a_finish_reason_has_not_finished(id: str) -> None:
+    """Together ends each of several calls with a finish reason; Google a text before more of it."""
+    found = Cuts()
+    records = [record for record in streams() if record["id"] == id]
+    with serving(records) as server:
+        cut_everywhere(records[0], server, found, read, ("ended",))
+    assert found.wrong == []
+    assert found.ended_twice["ended"] == 1
 
 
 @needs_recordings
