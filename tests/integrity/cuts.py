@@ -19,7 +19,6 @@ from tests.integrity.recordings import (
     body_of,
     ended,
     events_of,
-    parsed_events,
     provider_for,
     replay,
     request_for,
