@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic
 from lazybridge.composed import AnyCall
 from lazybridge.core.closing import Closing
 from lazybridge.core.errors import ConfigurationError
+from lazybridge.core.loops import Left
 from lazybridge.core.showing import Shown
 from lazybridge.core.types import StreamChunk
 from lazybridge.envelope import Envelope
@@ -28,14 +29,15 @@ else:
 class AgentStream(Shown, Closing, Generic[X]):
     """Iterate once, either way, or the `partials()`; `envelope` is there when it has ended, also where it was closed early or failed.
 
-    Leaving a `for` loop closes the connection; after an `async for` use `async with`, or `await stream.aclose()`.
+    Leaving a `for` loop closes the connection; so does leaving an `async for`, a turn of the event loop later: for the
+    envelope at once use `async with`, or `await stream.aclose()`.
     """
 
     def __init__(self, make_call: Callable[[], AnyCall], output: Any = None) -> None:
         self._make_call: Callable[[], AnyCall] | None = make_call
         self._output = output
         self._chunks: weakref.ref[Generator[StreamChunk, None, None]] | None = None
-        self._achunks: AsyncGenerator[StreamChunk, None] | None = None
+        self._left = Left()
         self.envelope: Envelope[X] | None = None
 
     def __iter__(self) -> Iterator[StreamChunk]:
@@ -44,8 +46,7 @@ class AgentStream(Shown, Closing, Generic[X]):
         return chunks
 
     def __aiter__(self) -> AsyncIterator[StreamChunk]:
-        self._achunks = _akept(self._call(), weakref.ref(self))
-        return self._achunks
+        return self._left.watch(_akept(self._call(), weakref.ref(self), self._left))
 
     def partials(self) -> Partials:
         """The answer as an object that grows: `for part in stream.partials()`, or `async for`. Needs `output=`."""
@@ -67,8 +68,7 @@ class AgentStream(Shown, Closing, Generic[X]):
 
     async def aclose(self) -> None:
         """Stop early and free the connection."""
-        if self._achunks is not None:
-            await self._achunks.aclose()
+        await self._left.aclose()
 
 
 def _kept(call: AnyCall, stream: weakref.ref[AgentStream[Any]]) -> Generator[StreamChunk, None, None]:
@@ -79,13 +79,14 @@ def _kept(call: AnyCall, stream: weakref.ref[AgentStream[Any]]) -> Generator[Str
         _hand_over(call, stream)
 
 
-async def _akept(call: AnyCall, stream: weakref.ref[AgentStream[Any]]) -> AsyncGenerator[StreamChunk, None]:
-    try:
-        async with aclosing(call.astream()) as chunks:
-            async for chunk in chunks:
-                yield chunk
-    finally:
-        _hand_over(call, stream)
+async def _akept(call: AnyCall, stream: weakref.ref[AgentStream[Any]], left: Left) -> AsyncGenerator[StreamChunk, None]:
+    with left:
+        try:
+            async with aclosing(call.astream()) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        finally:
+            _hand_over(call, stream)
 
 
 def _hand_over(call: AnyCall, stream: weakref.ref[AgentStream[Any]]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from lazybridge.core import structured
 from lazybridge.core.errors import ConfigurationError, LazyBridgeError, StreamTruncated
 from lazybridge.core.errors.secrets import credentials_of
+from lazybridge.core.loops import asyncio_loop
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.types import Adjustment, CompletionRequest, CompletionResponse, StreamChunk
 from lazybridge.drivers import adrive, adrive_stream, drive, drive_stream
@@ -69,6 +70,7 @@ class Call:
 
     async def awhole(self) -> Envelope[Any]:
         """The whole answer, on the running event loop."""
+        asyncio_loop()
         async with self._run.events or NOBODY:
             with self._heard(), self._settled():
                 self._complete(await adrive(self._run, self._turns, self._tools))
@@ -83,6 +85,7 @@ class Call:
 
     async def astream(self) -> AsyncGenerator[StreamChunk, None]:
         """`stream`, on the running event loop."""
+        asyncio_loop()
         async with self._run.events or NOBODY:
             with self._heard(True), self._streaming():
                 async with aclosing(adrive_stream(self._run, self._turns, self._tools)) as chunks:

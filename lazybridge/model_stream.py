@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from lazybridge.awaiting import call
 from lazybridge.core.closing import Closing
+from lazybridge.core.loops import Left
 from lazybridge.core.showing import Shown
 from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk
 from lazybridge.settings import Task
@@ -41,7 +42,7 @@ class ModelStream(Shown, Closing):
     def __init__(self, model: Streams, asked: Asked, on_chunk: OnChunk | None) -> None:
         self._model, self._asked, self._on_chunk = model, asked, on_chunk
         self._started: Generator[StreamChunk, None, None] | None = None
-        self._astarted: AsyncGenerator[StreamChunk, None] | None = None
+        self._astarted, self._left = False, Left()
         self.response: CompletionResponse | None = None
 
     def __iter__(self) -> Iterator[StreamChunk]:
@@ -56,17 +57,18 @@ class ModelStream(Shown, Closing):
 
     def __aiter__(self) -> AsyncIterator[StreamChunk]:
         self._once()
-        self._astarted = self._achunks()
-        return self._astarted
+        self._astarted = True
+        return self._left.watch(self._achunks())
 
     async def _achunks(self) -> AsyncGenerator[StreamChunk, None]:
-        async with aclosing(self._model._astream(self._asked)) as chunks:
-            async for chunk in chunks:
-                self.response = chunk.response or self.response
-                pending = None if self._on_chunk is None else self._on_chunk(chunk)
-                if inspect.isawaitable(pending):
-                    await pending
-                yield chunk
+        with self._left:
+            async with aclosing(self._model._astream(self._asked)) as chunks:
+                async for chunk in chunks:
+                    self.response = chunk.response or self.response
+                    pending = None if self._on_chunk is None else self._on_chunk(chunk)
+                    if inspect.isawaitable(pending):
+                        await pending
+                    yield chunk
 
     def __await__(self) -> Generator[Any, None, CompletionResponse]:
         return self._driven().__await__()
@@ -79,7 +81,7 @@ class ModelStream(Shown, Closing):
         return self.response
 
     def _once(self) -> None:
-        if self._started is not None or self._astarted is not None:
+        if self._started is not None or self._astarted:
             raise RuntimeError("this stream was iterated already; call model.stream(...) again for a new one")
 
     def close(self) -> None:
@@ -90,8 +92,7 @@ class ModelStream(Shown, Closing):
     async def aclose(self) -> None:
         """Stop early and free the connection."""
         self.close()
-        if self._astarted is not None:
-            await self._astarted.aclose()
+        await self._left.aclose()
 
 
 def whole(last: StreamChunk) -> CompletionResponse:

@@ -40,6 +40,7 @@ class Fault:
     drip: float = 0.0
     linger: float = 0.0
     drop: bool = False
+    before: bytes = b""  # what stands before the events of a stream
 
 
 class FakeVendor:
@@ -220,6 +221,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
         try:
+            if fault.before:
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(fault.before), fault.before))
             for index, (name, event) in enumerate(events):
                 if fault.hang_after == index:
                     self.vendor.wait(30)

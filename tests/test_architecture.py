@@ -68,6 +68,7 @@ LEVELS = (
         "core.closing",
         "core.counting",
         "core.hints",
+        "core.loops",
         "core.bodies",
         "core.tokens",
         "core.makers",

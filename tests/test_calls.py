@@ -229,7 +229,7 @@ def test_a_stream_cut_in_a_tool_call_leaves_the_cost_unknown(vendor: FakeVendor)
     vendor.fail(Fault(cut_after=3))
     envelope = by_stream(KINDS["messages"].agent(vendor.url, tools=[noop]), "go")
     assert envelope.ok
-    assert [attempt.error for attempt in envelope.metadata.attempts] == ["connection", None, None]
+    assert [attempt.error for attempt in envelope.metadata.attempts] == ["truncated", None, None]
     assert envelope.metadata.cost_usd is None
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.request import getproxies
 
 from lazybridge.core.clock import TimeLeft
+from lazybridge.core.loops import asyncio_loop
 from lazybridge.core.providers._sockets import heed_time
 
 if TYPE_CHECKING:
@@ -85,6 +86,19 @@ def async_http_client(aiohttp_client: Callable[..., Any] | None = None, library:
     return import_module(library).AsyncClient(**_settings(library))
 
 
+def on_aiohttp() -> Callable[..., Any] | None:
+    """httpx2's client on aiohttp, for the SDKs that bring none; None where httpx-aiohttp is not installed.
+
+    httpx2's own pool looks at each of its connections for every request (httpcore2 2.16 `connection_pool.py`): a thousand
+    calls at once keep it so busy that its connections miss their time (`python -m tests.integrity overload`).
+    """
+    try:
+        from httpx_aiohttp.httpx2 import Httpx2AiohttpClient
+    except ImportError:
+        return None
+    return Httpx2AiohttpClient
+
+
 class LoopClients:
     """One asynchronous client for each event loop, because a connection belongs to the loop that opened it.
 
@@ -100,8 +114,8 @@ class LoopClients:
         )
 
     async def get(self) -> Any:
-        """The client of the running loop."""
-        loop = asyncio.get_running_loop()
+        """The client of the running loop. Raises ConfigurationError where it is not asyncio's."""
+        loop = asyncio_loop()
         held = self._held.get(loop)
         if held is None:
             client = self._make()

@@ -2,20 +2,24 @@
 
 Its typed `generate_content` copies every part through pydantic, and it has no public way around that which streams. So
 this module, and no other, uses its private `client._api_client`: `_build_request` (URL, key, headers) and `_request_once`
-(Vertex credentials, the injected HTTP client, its error classes). `PRIVATE` lists them; a test holds them to their shape.
+(Vertex credentials, the injected HTTP client, its error classes). `PRIVATE` lists them, `PRIVATE_READERS` those of its
+decoder; a test holds them to their shape.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from lazybridge.core.providers._clients import async_http_client, http_client, http_timeout, ssl_context
+from lazybridge.core.providers._clients import async_http_client, http_client, http_timeout, on_aiohttp, ssl_context
 from lazybridge.core.wire.endpoints.gemini import resource
 
 GENERATE = "generateContent"
 PRIVATE = ("_build_request", "_request_once", "_async_request_once")
+# The lines of a stream that its decoder hands out, before it takes each for JSON.
+PRIVATE_READERS = ("_iter_response_stream", "_aiter_response_stream")
 
 
 class _Client:
@@ -85,7 +89,7 @@ class AsyncGenaiClient(_Client):
     """The client of one event loop."""
 
     def __init__(self, options: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
-        self.http = async_http_client()
+        self.http = async_http_client(on_aiohttp())
         self._unused = http_client()
         super().__init__(self._unused, self.http, options, settings)
 
@@ -116,19 +120,19 @@ class AsyncGenaiClient(_Client):
 
 
 class Events:
-    """The events of a stream as JSON, by the SDK's own decoder: it knows Google's errors that follow the events raw."""
+    """The events of a stream as JSON, from the SDK's own decoder: it knows Google's errors that follow the events raw."""
 
     def __init__(self, found: Any) -> None:
         self.found = found
         self.response = found.response_stream
 
     def __iter__(self) -> Iterator[Any]:
-        from google.genai.errors import UnknownApiResponseError
-
-        try:
-            yield from self.found.segments()
-        except UnknownApiResponseError:  # a stream that ended inside an event; the wire says what is missing
-            return
+        for text in self.found._iter_response_stream():
+            event = _event(text)
+            if event is _BROKEN:
+                return
+            if event is not None:
+                yield event
 
     def close(self) -> None:
         """Hang up."""
@@ -143,17 +147,31 @@ class AsyncEvents:
         self.response = found.response_stream
 
     async def __aiter__(self) -> AsyncIterator[Any]:
-        from google.genai.errors import UnknownApiResponseError
-
-        try:
-            async for event in self.found.async_segments():
+        async for text in self.found._aiter_response_stream():
+            event = _event(text)
+            if event is _BROKEN:
+                return
+            if event is not None:
                 yield event
-        except UnknownApiResponseError:
-            return
 
     async def close(self) -> None:
         """Hang up."""
         await self.response.aclose()
+
+
+_BROKEN = object()
+
+
+def _event(text: str) -> Any:
+    """What the decoder took for an event: it hands out comments, `id:` and `retry:` as well, which are none, and the first
+    line with its byte order mark. Where a stream ended inside one, the wire says what is missing."""
+    text = text.removeprefix("\ufeff").removeprefix("data:").lstrip()
+    if not text.startswith("{"):
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return _BROKEN
 
 
 def _unused_async_client() -> Any:

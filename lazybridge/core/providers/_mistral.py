@@ -18,7 +18,7 @@ from mistralai.client.errors import HTTPValidationError, HTTPValidationErrorData
 from mistralai.client.models import Security
 from mistralai.client.utils import get_security, get_security_from_env
 
-from lazybridge.core.providers._clients import async_http_client, http_client
+from lazybridge.core.providers._clients import async_http_client, http_client, on_aiohttp
 
 # What `chat.complete` waits by default (mistralai 3.7.0 `chat.py`), with the shorter wait for a connection of the others.
 _TIMEOUT = httpx2.Timeout(300.0, connect=5.0)
@@ -75,7 +75,7 @@ class Sender(_Built):
     def __init__(self, api_key: Callable[[], Any] | None, server_url: str | None) -> None:
         client = http_client()
         client.event_hooks = {"response": [_arrived]}
-        super().__init__(api_key, server_url, client, async_http_client(httpx2.AsyncClient))
+        super().__init__(api_key, server_url, client, async_http_client())
 
     def post(self, path: str, *, body: Any, options: Any, files: Any = None, stream_cls: Any = None, **_: Any) -> Any:
         """The answer, unread, or the events of a stream."""
@@ -107,7 +107,7 @@ class AsyncSender(_Built):
     """What `SDKProvider` takes for an asynchronous client."""
 
     def __init__(self, api_key: Callable[[], Any] | None, server_url: str | None) -> None:
-        client = async_http_client(httpx2.AsyncClient)
+        client = async_http_client(on_aiohttp())
         client.event_hooks = {"response": [_aarrived]}
         super().__init__(api_key, server_url, client, http_client())
 

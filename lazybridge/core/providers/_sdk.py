@@ -16,9 +16,11 @@ from lazybridge.core.catalogue import ModelProfile
 from lazybridge.core.clock import TimeLeft
 from lazybridge.core.closing import AsyncClosed
 from lazybridge.core.errors import ServerError
+from lazybridge.core.errors.secrets import credentials_of
 from lazybridge.core.providers import _tape
 from lazybridge.core.providers._clients import time_left
 from lazybridge.core.providers._endpoints import parsed
+from lazybridge.core.providers._events import Unbroken, tolerant
 from lazybridge.core.providers._files import Files
 from lazybridge.core.providers._reading import adrain, drain, read_whole
 from lazybridge.core.providers.adjusting import announce, offered
@@ -70,13 +72,14 @@ class SDKProvider(Files):
         state, client = wire.accumulator(), self._asked_client()
         watch(state.counted)
         arguments = self._arguments(request, call, timeout, self._stream_class(False))
-        with closing(client.post(wire.path, **arguments)) as events:
-            for event in events:
-                chunk = state.feed(event)
-                if chunk is not None:
-                    yield chunk
-                if state.done:
-                    break
+        with closing(tolerant(client.post(wire.path, **arguments))) as events:
+            with self._unbroken(state, request):
+                for event in events:
+                    chunk = state.feed(event)
+                    if chunk is not None:
+                        yield chunk
+                    if state.done:
+                        break
             yield self._final(request, wire, call, state, events.response.headers)
             drain(events.response, self.http_library)
 
@@ -87,15 +90,19 @@ class SDKProvider(Files):
         state, client = wire.accumulator(), await self._aasked_client()
         watch(state.counted)
         arguments = self._arguments(request, call, timeout, self._stream_class(True))
-        async with AsyncClosed(await client.post(wire.path, **arguments)) as events:
-            async for event in events:
-                chunk = state.feed(event)
-                if chunk is not None:
-                    yield chunk
-                if state.done:
-                    break
+        async with AsyncClosed(tolerant(await client.post(wire.path, **arguments))) as events:
+            with self._unbroken(state, request):
+                async for event in events:
+                    chunk = state.feed(event)
+                    if chunk is not None:
+                        yield chunk
+                    if state.done:
+                        break
             yield self._final(request, wire, call, state, events.response.headers)
             await adrain(events.response, self.http_library)
+
+    def _unbroken(self, state: Accumulator, request: CompletionRequest) -> Unbroken:
+        return Unbroken(state, self.name, credentials_of(self, request.extra_headers))
 
     def _arguments(
         self, request: CompletionRequest, call: SDKCall, timeout: TimeLeft | None, stream_class: Any = None

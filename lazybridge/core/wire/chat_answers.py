@@ -148,6 +148,7 @@ class ChatAccumulator:
             thinking += new_thinking
             for fragment in delta.get("tool_calls") or []:
                 self.calls.add(fragment)
+                self.finish_reason = None  # of the call before: Together gives each one its own
             for tool in delta.get("executed_tools") or []:
                 self.executed[tool.get("index")] = tool  # when it begins, and again with what it found
             if delta.get("function_call"):

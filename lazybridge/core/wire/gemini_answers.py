@@ -43,6 +43,7 @@ _BLOCKED: dict[str, StopReason] = dict.fromkeys(
 # google-genai 3.4.0 `types.TrafficType` (Vertex AI). Provisioned throughput is paid by the hour, and no token of it.
 _TRAFFIC = {"ON_DEMAND": "standard", "ON_DEMAND_PRIORITY": "priority", "ON_DEMAND_FLEX": "flex"}
 _PLAIN_TEXT = frozenset({"text", "thought"})
+_MAY_TRAIL = frozenset({"text", "thought", "thoughtSignature"})
 _TOKENS = ("chosenCandidates", "topCandidates")
 
 
@@ -194,6 +195,8 @@ class _Candidate:
             elif name != "content" and value is not None:
                 self.fields[name] = value
         parts = _parts(candidate)
+        if not candidate.get("finishReason") and any(part.get("text") or part.keys() - _MAY_TRAIL for part in parts):
+            self.fields.pop("finishReason", None)  # it goes on, so it had not finished
         for part in parts:
             if part.keys() <= _PLAIN_TEXT:
                 self._text(part)
