@@ -137,7 +137,7 @@ class Run:
             self._settle(attempt, error=exc)
             raise exc
         error = self._neutral(exc, attempt, request)
-        cause = exc if exc is not error else exc.__cause__
+        cause = error.__cause__
         if error.usage is not None:
             attempt.usage, attempt.receipt = error.usage, priced(attempt, self.provider, error.usage)
         # A vendor that refuses what its model wrote has worked for it.
@@ -168,7 +168,7 @@ class Run:
             return error
         better.provider, better.model, better.partial_text = error.provider, error.model, error.partial_text
         better.never_sent, better.usage = error.never_sent, error.usage
-        better.__cause__, attempt.error = exc, better.kind
+        better.__cause__, attempt.error = error.__cause__ or error, better.kind
         return better
 
     def _next(self, error: ProviderError, attempt: Attempt, request: CompletionRequest) -> float | None:

@@ -50,6 +50,7 @@ LEVELS = (
     ("core.chunks",),
     ("core.native_tools",),
     ("core.download",),
+    ("core.addresses",),
     ("core.content",),
     (
         "core.catalogue",

@@ -26,6 +26,7 @@ class Connection(Closing, AsksEndpoints):
     extra: ClassVar[str] = ""
     key_variable: ClassVar[str]
     other_key_variables: ClassVar[tuple[str, ...]] = ()
+    secret_variables: ClassVar[tuple[str, ...]] = ()  # of further credentials
     url_variable: ClassVar[str]
     calls_for_key: ClassVar[bool] = True
     _client: Any = None

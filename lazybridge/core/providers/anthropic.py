@@ -36,6 +36,7 @@ class AnthropicProvider(AnthropicSDK):
     name = "anthropic"
     key_variable = "ANTHROPIC_API_KEY"
     url_variable = "ANTHROPIC_BASE_URL"
+    secret_variables = ("ANTHROPIC_AUTH_TOKEN",)
     request_id_header = "request-id"
     default_model = "claude-sonnet-5-5"
     supported_native_tools: frozenset[NativeTool] = frozenset(NATIVE_TOOLS)
