@@ -84,6 +84,7 @@ class EchoingVendor:
     def __init__(self, said: str = "") -> None:
         self.fault, self.said = "status 401", said
         self.told: list[str] = []
+        self.asked = 0
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -94,6 +95,7 @@ class EchoingVendor:
 
             def do_GET(self) -> None:
                 self.rfile.read(int(self.headers.get("content-length") or 0))
+                owner.asked += 1
                 owner.told += [self.headers[name] for name in _CREDENTIALS if self.headers[name]]
                 status, headers, body = FAULTS[owner.fault](owner.said)
                 if status < 0:

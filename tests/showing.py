@@ -53,7 +53,6 @@ def shown(error: BaseException) -> dict[str, str]:
         except Exception as exc:  # noqa: BLE001
             found[how.__name__] = repr(exc)
     found["traceback"] = "".join(traceback.format_exception(error))
-    found["rich"] = _rich(error)
     return found
 
 
@@ -75,7 +74,8 @@ def _http(held: Any) -> str:
     return text + repr(extensions)
 
 
-def _rich(error: BaseException) -> str:
+def rich(error: BaseException) -> str:
+    """A traceback as rich draws it, with every local."""
     from rich.console import Console
     from rich.traceback import Traceback
 
