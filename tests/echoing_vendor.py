@@ -89,6 +89,7 @@ class EchoingVendor:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # else each body waits 40 ms for the headers to be acknowledged
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass

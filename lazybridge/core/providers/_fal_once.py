@@ -81,7 +81,7 @@ class Once(OneRequest):
         """fal-client itself does not look at the status of a stream."""
         try:
             with self._http.stream(method, self._address(url), **self._options(options)) as answer:
-                if answer.is_error:
+                if not answer.is_success:
                     answer.read()
                 yield self._checked(answer)
         except (httpx.HTTPError, fal_client.FalClientHTTPError) as exc:
@@ -109,7 +109,7 @@ class AsyncOnce(OneRequest):
         """Its time is kept by who reads."""
         try:
             async with self._http.stream(method, self._address(url), **self._options(options)) as answer:
-                if answer.is_error:
+                if not answer.is_success:
                     await answer.aread()
                 yield self._checked(answer)
         except (httpx.HTTPError, fal_client.FalClientHTTPError) as exc:

@@ -34,6 +34,7 @@ class AnthropicProvider(AnthropicSDK):
     """Anthropic's models, over the Messages API."""
 
     name = "anthropic"
+    calls_for_key = False
     key_variable = "ANTHROPIC_API_KEY"
     url_variable = "ANTHROPIC_BASE_URL"
     secret_variables = ("ANTHROPIC_AUTH_TOKEN",)
