@@ -138,10 +138,10 @@ class EndpointRun:
         if error.kind in ("timeout", "connection") and left is not None and left <= 0.01 and not named:
             late = self.deadline.error()
             late.provider, late.model = error.provider, error.model
-            raise self._with_attempts(late) from exc
+            raise self._with_attempts(late) from error.__cause__
         wait = self.policy.retries.delay(error, self._retries_done) if self._may_repeat(error) else None
         if wait is None or (left is not None and wait >= left):
-            raise self._with_attempts(error) from (exc if exc is not error else exc.__cause__)
+            raise self._with_attempts(error) from error.__cause__
         self._retries_done += 1
         attempt.wait_s = wait
         return _tape.pause(wait)

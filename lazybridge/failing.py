@@ -48,5 +48,5 @@ def neutral(
         return error
     better.provider, better.model, better.partial_text = error.provider, error.model, error.partial_text
     better.never_sent, better.usage = error.never_sent, error.usage
-    better.__cause__, attempt.error = exc, better.kind
+    better.__cause__, attempt.error = error.__cause__ or error, better.kind
     return better

@@ -133,8 +133,6 @@ class Run(Onward):
             self._settle(attempt, error=exc)
             raise exc
         error = neutral(exc, attempt, request, self.provider, self.arrived, self.patience)
-        if error is not exc:
-            error.__cause__ = error.__cause__ or exc
         if error.usage is not None:
             attempt.usage, attempt.receipt = error.usage, priced(attempt, self.provider, error.usage)
         # A vendor that refuses what its model wrote has worked for it.

@@ -61,6 +61,7 @@ LEVELS = (
     ("core.chunks",),
     ("core.native_tools",),
     ("core.download",),
+    ("core.addresses",),
     ("core.content",),
     (
         "core.catalogue",

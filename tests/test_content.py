@@ -19,7 +19,9 @@ from lazybridge.core.content import (
     blocks_of,
     sniff,
 )
-from lazybridge.core.types import Message
+from lazybridge.core.types import Message, ToolCall
+from lazybridge.settings import messages_of
+from lazybridge.tools.results import success
 
 PNG = b"\x89PNG\r\n\x1a\n0000"
 PDF = b"%PDF-1.7\n0000"
@@ -294,3 +296,32 @@ def test_a_video_is_told_by_its_bytes_its_url_or_youtubes_name(tmp_path: Path) -
 def test_the_name_of_an_audio_format_is_told_without_its_parameters() -> None:
     assert AudioContent(data=b"\x00", media_type="audio/L16;codec=pcm;rate=24000").format == "L16"
     assert AudioContent(data=WAV).format == "wav"
+
+
+# --- who may name a file ----------------------------------------------------------------------------------------------
+
+
+def test_what_a_model_or_a_json_text_says_reads_no_file(tmp_path: Path) -> None:
+    """A file is read where the caller names it: as an attachment, or as a Path."""
+    secret = tmp_path / "secret.txt"
+    secret.write_text("canary-in-a-file")
+    call = ToolCall("c1", "look", {})
+    picture = ImageContent(data=b"\x89PNG\r\n\x1a\n")
+    for place in (str(secret), secret.as_uri()):
+        told: list[Any] = [
+            messages_of([{"role": "user", "content": place}], ()),
+            messages_of([{"role": "user", "content": [place]}], ()),
+            messages_of([{"role": "tool", "content": [place], "tool_call_id": "c1"}], ()),
+            *(
+                success(call, value)
+                for value in (place, [place], {"file": place}, secret, [secret, picture], (place, picture))
+            ),
+            ImageContent(url=place),
+        ]
+        assert "canary" not in repr(told)
+    for item in ({"type": "image_url", "image_url": {"url": secret.as_uri()}}, {"type": "file", "path": str(secret)}):
+        with pytest.raises(TypeError, match="an attachment is a path, a URL, bytes or a content block, got dict"):
+            messages_of([{"role": "user", "content": [item]}], ())
+    with pytest.raises(FileNotFoundError):
+        messages_of("hi", secret.as_uri())
+    assert "canary" in repr(messages_of("hi", str(secret))[0].content[1].text)  # type: ignore[union-attr]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lazybridge.core import download
+from lazybridge.core.addresses import Place
 from lazybridge.core.providers.fal import FalProvider
 from tests import provider_table
 from tests.fake_fal import FILES, FakeFal
@@ -41,7 +42,9 @@ def fal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(FalProvider, "run_url", server.run_url)
     monkeypatch.setattr(FalProvider, "queue_url", server.queue_url)
     monkeypatch.setattr(FalProvider, "api_url", server.api_url)
-    monkeypatch.setattr(download, "checked", lambda url, before=None: url.replace(FILES, server.run_url))
+    monkeypatch.setattr(
+        download, "found", lambda url, private: Place(url.replace(FILES, server.run_url), {}, {}, False)
+    )
     yield
     server.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from lazybridge import (
     Speech,
     VideoContent,
 )
-from lazybridge.core import download
+from lazybridge.core import addresses, download
 from lazybridge.core.errors import NotFoundError, ProviderConnectionError, ProviderTimeoutError, ServerError
 
 FILM = bytes(range(256)) * 400  # 102,400 bytes
@@ -36,11 +37,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)  # type: ignore[attr-defined]
+        self.server.hosts.append(self.headers["host"])  # type: ignore[attr-defined]
         name = self.path.rpartition("/")[2]
         if name == "gone.mp4":
             return self._send(404, b'{"detail": "gone"}')
         if name.startswith("moved"):
-            to = {"moved.mp4": "/films/a.mp4", "moved-away": "http://example.org/a.mp4"}.get(name, self.path)
+            to = {"moved.mp4": "/films/a.mp4", "moved-away": "http://169.254.169.254/a.mp4"}.get(name, self.path)
             self.send_response(302)
             self.send_header("location", to)
             self.send_header("content-length", "0")
@@ -94,7 +96,7 @@ class Server(ThreadingHTTPServer):
 @pytest.fixture
 def files() -> Iterator[Any]:
     server: Any = Server(("127.0.0.1", 0), Handler)
-    server.asked = []
+    server.asked, server.hosts = [], []
     server.url = f"http://127.0.0.1:{server.server_address[1]}/films"
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     yield server
@@ -107,9 +109,14 @@ Save = Callable[..., Path]
 
 @pytest.fixture(params=["sync", "async"])
 def save(request: pytest.FixtureRequest) -> Save:
-    if request.param == "sync":
-        return download.save
-    return lambda *arguments, **options: asyncio.run(download.asave(*arguments, **options))
+    """Both ways, from this machine unless told otherwise."""
+
+    def both(*arguments: Any, private: bool = True, **options: Any) -> Path:
+        if request.param == "sync":
+            return download.save(*arguments, private=private, **options)
+        return asyncio.run(download.asave(*arguments, private=private, **options))
+
+    return both
 
 
 def left_in(folder: Path) -> list[str]:
@@ -157,21 +164,99 @@ def test_time_is_wall_time(save: Save, files: Any, tmp_path: Path) -> None:
     assert left_in(tmp_path) == []
 
 
-@pytest.mark.parametrize(
-    "url", ["http://example.org/a.mp4", "ftp://127.0.0.1/a.mp4", "file:///etc/passwd", "http://10.0.0.1/a.mp4"]
-)
-def test_nothing_but_https_is_fetched(url: str, save: Save, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="only https:// is"):
-        save(VideoContent(url=url), tmp_path / "film.mp4")
+# As RFC 6890, https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html,
+# https://cloud.google.com/compute/docs/metadata/querying-metadata and the C library's inet_aton have them.
+PRIVATE = [
+    "127.0.0.1", "127.8.8.8", "0.0.0.0", "10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "198.18.0.1", "192.0.2.1",
+    "[::1]", "[::]", "[fd00::1]", "[::ffff:10.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]", "[2002:7f00:1::]",
+    "[64:ff9b::10.0.0.1]", "[2001:db8::1]", "240.0.0.1", "255.255.255.255", "localhost", "a.localhost", "printer.local",
+    "2130706433", "0177.0.0.1", "0x7f.1", "127.1", "0", "017700000001", "127.0.0.1.", "\uff11\uff12\uff17.0.0.1",
+]  # fmt: skip
+METADATA = [
+    "169.254.169.254", "169.254.170.2", "[fd00:ec2::254]", "[fe80::1]", "[::ffff:169.254.169.254]", "2852039166",
+    "0xa9fea9fe", "224.0.0.1", "[ff02::1]", "100.100.100.200",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("host", [*PRIVATE, *METADATA, "metadata.google.internal"])
+def test_no_private_host_is_asked_unless_it_is_allowed(host: str, save: Save, tmp_path: Path) -> None:
+    for scheme in ("https", "http"):
+        try:
+            save(VideoContent(url=f"{scheme}://{host}:1/a.mp4"), tmp_path / "film.mp4", private=False)
+        except ValueError as exc:
+            assert "is not fetched" in str(exc)
+        except ProviderConnectionError as exc:  # this machine's resolver does not know the name
+            assert host.endswith((".local", ".internal", ".localhost", "0.0.1", "0.0.1."))
+            assert isinstance(exc.__cause__, socket.gaierror)
+        else:
+            pytest.fail("it was fetched")
     assert left_in(tmp_path) == []
 
 
-def test_nobody_leads_elsewhere(save: Save, files: Any, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"http://example\.org/a\.mp4' is not fetched"):
+@pytest.mark.parametrize("host", METADATA)
+def test_a_clouds_metadata_is_never_asked(host: str, save: Save, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"is not fetched: it lies at .*, where no file does"):
+        save(VideoContent(url=f"http://{host}/latest/meta-data"), tmp_path / "film.mp4", private=True)
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1/a.mp4", "file:///etc/passwd", "gopher://x/", "https:///a", "https://x:99999/", "data.mp4"])  # fmt: skip
+def test_only_http_is_spoken(url: str, save: Save, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"is not fetched: .*\nonly https:// from public hosts is"):
+        save(VideoContent(url=url), tmp_path / "film.mp4")
+
+
+def test_what_is_public_is_asked_encrypted_alone_and_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(socket.AF_INET, 1, 6, "", ("93.184.216.34", 443))])
+    with pytest.raises(ValueError, match="it is not encrypted"):
+        addresses.found("http://example.org/a.mp4", private=True)
+    with pytest.raises(ValueError, match=r"'https://example\.org/a\.mp4' is not fetched: it has a user's name"):
+        addresses.found("https://me:canary@example.org/a.mp4")
+    place = addresses.found("https://example.org:8443/a.mp4?b=c")
+    assert (place.url, place.private) == ("https://93.184.216.34:8443/a.mp4?b=c", False)
+    assert (place.headers, place.extensions) == ({"Host": "example.org:8443"}, {"sni_hostname": "example.org"})
+
+
+def test_the_address_that_was_looked_at_is_the_one_that_is_asked(
+    save: Save, files: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that means another host each time it is looked up."""
+    asked = []
+    answers = iter(["127.0.0.1"])
+    real = socket.getaddrinfo
+
+    def rebinding(host: Any, *arguments: Any, **options: Any) -> Any:
+        if host != "rebinding.example":
+            return real(host, *arguments, **options)
+        asked.append(host)
+        return real(next(answers), *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", rebinding)
+    url = files.url.replace("127.0.0.1", "rebinding.example")
+    save(VideoContent(url=f"{url}/a.mp4"), tmp_path / "film.mp4")
+    assert asked == ["rebinding.example"]
+    assert files.hosts[-1] == url.split("/")[2]
+
+
+def test_a_host_with_one_private_address_is_private(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [(socket.AF_INET, 1, 6, "", (address, 443)) for address in ("93.184.216.34", "10.0.0.1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: rows)
+    with pytest.raises(ValueError, match="on this machine or a private network"):
+        addresses.found("https://example.org/a.mp4")
+
+
+def test_nobody_leads_elsewhere(save: Save, files: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match=r"http://169\.254\.169\.254/a\.mp4' is not fetched"):
         save(VideoContent(url=f"{files.url}/moved-away"), tmp_path / "film.mp4")
-    with pytest.raises(ValueError, match="is not fetched"):
-        download.checked("https://127.0.0.1/a", before="https://example.org/a")
-    assert download.checked("https://example.org/b", before="http://127.0.0.1/a")
+    # A public host leads to this machine: the way back is closed, whatever was allowed.
+    ways: list[Any] = []
+
+    def found(url: str, *, private: bool = False) -> addresses.Place:
+        ways.append(private)
+        return addresses.Place(url, {}, {}, private=False)
+
+    monkeypatch.setattr(download, "found", found)
+    download.save(VideoContent(url=f"{files.url}/moved.mp4"), tmp_path / "film.mp4", private=True)
+    assert ways == [True, False]
 
 
 def test_a_folder_takes_the_files_own_name(save: Save, files: Any, tmp_path: Path) -> None:
@@ -210,7 +295,11 @@ def test_a_path_that_is_not_there(save: Save, tmp_path: Path) -> None:
 
 async def test_results_save_what_they_hold(files: Any, tmp_path: Path) -> None:
     film = GeneratedVideo(video=VideoContent(url=f"{files.url}/a.mp4"))
-    assert film.save(tmp_path).read_bytes() == (await film.asave(tmp_path / "b.mp4")).read_bytes() == FILM
+    assert (
+        film.save(tmp_path, private=True).read_bytes()
+        == (await film.asave(tmp_path / "b.mp4", private=True)).read_bytes()
+        == FILM
+    )
     assert GeneratedImages(images=[ImageContent(data=PNG)]).save(tmp_path / "c.png").read_bytes() == PNG
     said = Speech(audio=AudioContent(data=b"ID3\x04", media_type="audio/mpeg"))
     assert said.save(tmp_path / "d.mp3").read_bytes() == b"ID3\x04"
@@ -218,7 +307,7 @@ async def test_results_save_what_they_hold(files: Any, tmp_path: Path) -> None:
 
 async def test_a_fetch_that_is_cancelled_leaves_nothing(files: Any, tmp_path: Path) -> None:
     content = VideoContent(url=f"{files.url}/dripping.mp4")
-    task = asyncio.create_task(download.asave(content, tmp_path / "film.mp4"))
+    task = asyncio.create_task(download.asave(content, tmp_path / "film.mp4", private=True))
     await asyncio.sleep(0.2)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

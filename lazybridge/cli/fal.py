@@ -49,6 +49,7 @@ def _file(path: str) -> str:
 @click.argument("arguments", nargs=-1, metavar="[KEY=VALUE]...", callback=_arguments)
 @click.option("--save", "path", type=click.Path(path_type=Path), metavar="PATH", help="Where to put the files.")
 @click.option("--max-bytes", type=click.IntRange(min=1), default=MAX_BYTES, show_default=True, help="Of each file.")
+@click.option("--private", is_flag=True, help="Save from this machine and private networks too.")
 @click.option("--job", metavar="ID", help="Wait for a job that was begun before; nothing is begun.")
 @click.option("--cancel", is_flag=True, help="With --job: stop it.")
 @click.option("--timeout", type=float, metavar="SECONDS", help="For the wait; the job goes on.")
@@ -56,7 +57,7 @@ def _file(path: str) -> str:
 @click.option("-q", "--quiet", is_flag=True, help="No bar, no line on the job, no footer.")
 @click.pass_context
 def command(
-    ctx: click.Context, /, application: str, arguments: dict[str, Any], path: Path | None, max_bytes: int,
+    ctx: click.Context, /, application: str, arguments: dict[str, Any], path: Path | None, max_bytes: int, private: bool,
     job: str | None, cancel: bool, timeout: float | None, as_json: bool, quiet: bool,
 ) -> None:  # fmt: skip
     """Run an APPLICATION of fal's, such as fal-ai/flux/dev, and print where its files are.
@@ -80,7 +81,7 @@ def command(
                 note(f"the job is {begun.request_id}")
             with _shown(quiet) as on_update:
                 result = begun.wait(timeout, on_update=on_update)
-        _print(result, path, max_bytes, as_json)
+        _print(result, path, as_json, max_bytes=max_bytes, private=private)
     except KeyboardInterrupt:
         _goes_on(begun)
         ctx.exit(Exit.STOPPED)
@@ -102,14 +103,14 @@ def _shown(quiet: bool) -> Iterator[Progress | None]:
         yield shown
 
 
-def _print(result: FalResult, path: Path | None, max_bytes: int, as_json: bool) -> None:
+def _print(result: FalResult, path: Path | None, as_json: bool, **limits: Any) -> None:
     files = (*result.images, *result.video, *result.audio, *result.files)
     saved = []
     if path is not None:
         for number, file in enumerate(files, 1):
             several = len(files) > 1 and not path.is_dir()
             place = path.with_stem(f"{path.stem}-{number}") if several else path
-            saved.append(save(file, place, max_bytes=max_bytes))
+            saved.append(save(file, place, **limits))
     if as_json or not files:
         print_json(result.json)
     else:

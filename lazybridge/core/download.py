@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import ipaddress
 import os
 import re
+import socket
 import time
 import uuid
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 from urllib.parse import unquote, urljoin, urlsplit
 
+from lazybridge.core.addresses import afound, found
 from lazybridge.core.content import _Media
 from lazybridge.core.errors import ConfigurationError, ProviderTimeoutError, ServerError, from_exception
 
@@ -31,21 +32,28 @@ class Saves:
 
     _saved: ClassVar[str]
 
-    def save(self, path: Target, *, max_bytes: int = MAX_BYTES, timeout: float | None = None) -> Path:
+    def save(
+        self, path: Target, *, max_bytes: int = MAX_BYTES, timeout: float | None = None, private: bool = False
+    ) -> Path:
         """Write the file to `path`, in place of what is there, or into the folder `path` under its own name; gives where.
 
         It is fetched as a stream, and what is longer than `max_bytes` is given up; `path` then stays as it was. `timeout` is
-        in seconds for all of it. Raises ValueError for a file that is too long or lies where it is not fetched from (only
-        https:// and this machine are), ProviderError for one that cannot be had, OSError for a path that cannot be written.
+        in seconds for all of it. It is fetched over https:// from a public host; `private=True` is for a server of one's
+        own on this machine or a private network, http:// too. Raises ValueError for a file that is too long or lies where
+        it is not fetched from, ProviderError for one that cannot be had, OSError for a path that cannot be written.
         """
-        return save(getattr(self, self._saved), path, max_bytes=max_bytes, timeout=timeout)
+        return save(getattr(self, self._saved), path, max_bytes=max_bytes, timeout=timeout, private=private)
 
-    async def asave(self, path: Target, *, max_bytes: int = MAX_BYTES, timeout: float | None = None) -> Path:
+    async def asave(
+        self, path: Target, *, max_bytes: int = MAX_BYTES, timeout: float | None = None, private: bool = False
+    ) -> Path:
         """`save`, on the running event loop."""
-        return await asave(getattr(self, self._saved), path, max_bytes=max_bytes, timeout=timeout)
+        return await asave(getattr(self, self._saved), path, max_bytes=max_bytes, timeout=timeout, private=private)
 
 
-def save(content: _Media, path: Target, *, max_bytes: int = MAX_BYTES, timeout: float | None = None) -> Path:
+def save(
+    content: _Media, path: Target, *, max_bytes: int = MAX_BYTES, timeout: float | None = None, private: bool = False
+) -> Path:
     """`Saves.save`, of any image, audio, video or document that has bytes or a URL."""
     target, url = _target(content, path), _url(content)
     with _whole(target, max_bytes) as file:
@@ -56,9 +64,11 @@ def save(content: _Media, path: Target, *, max_bytes: int = MAX_BYTES, timeout: 
         library = _library()
         with import_module(library).Client(follow_redirects=False) as client, _neutral(url, library):
             for _ in range(_REDIRECTS):
-                with client.stream("GET", url, headers=_HEADERS, timeout=_left(until)) as answer:
+                place = found(url, private=private)
+                asked = {"headers": {**_HEADERS, **place.headers}, "extensions": place.extensions}
+                with client.stream("GET", place.url, timeout=_left(until), **asked) as answer:
                     if answer.is_redirect:
-                        url = checked(urljoin(url, answer.headers["location"]), before=url)
+                        url, private = urljoin(url, answer.headers["location"]), place.private
                         continue
                     file.expect(answer)
                     limits = answer.request.extensions["timeout"]
@@ -69,7 +79,9 @@ def save(content: _Media, path: Target, *, max_bytes: int = MAX_BYTES, timeout: 
             raise _lost()
 
 
-async def asave(content: _Media, path: Target, *, max_bytes: int = MAX_BYTES, timeout: float | None = None) -> Path:
+async def asave(
+    content: _Media, path: Target, *, max_bytes: int = MAX_BYTES, timeout: float | None = None, private: bool = False
+) -> Path:
     """`save`, on the running event loop."""
     target, url = _target(content, path), _url(content)
     with _whole(target, max_bytes) as file:
@@ -82,26 +94,17 @@ async def asave(content: _Media, path: Target, *, max_bytes: int = MAX_BYTES, ti
             with _neutral(url, library):
                 async with asyncio.timeout(timeout):
                     for _ in range(_REDIRECTS):
-                        async with client.stream("GET", url, headers=_HEADERS, timeout=_left(until)) as answer:
+                        place = await afound(url, private=private)
+                        asked = {"headers": {**_HEADERS, **place.headers}, "extensions": place.extensions}
+                        async with client.stream("GET", place.url, timeout=_left(until), **asked) as answer:
                             if answer.is_redirect:
-                                url = checked(urljoin(url, answer.headers["location"]), before=url)
+                                url, private = urljoin(url, answer.headers["location"]), place.private
                                 continue
                             file.expect(answer)
                             async for chunk in answer.aiter_bytes():
                                 file.write(chunk)
                             return target
                     raise _lost()
-
-
-def checked(url: str, *, before: str | None = None) -> str:
-    """The URL, which a server may have sent in answer to the one `before`; nobody else leads to this machine.
-
-    Raises ValueError where it is neither https:// nor on this machine.
-    """
-    here = _here(url) and (before is None or _here(before))
-    if here or (urlsplit(url).scheme == "https" and not _here(url)):
-        return url
-    raise ValueError(f"{url!r} is not fetched\nonly https:// is, and http:// from this machine")
 
 
 # The size that is limited is the one on disk.
@@ -163,16 +166,7 @@ def _target(content: _Media, path: Target) -> Path:
 def _url(content: _Media) -> str | None:
     if content.file_id is not None:
         raise ValueError(f"{content.file_id!r} is a file id, with neither bytes nor a URL")
-    return None if content.url is None else checked(content.url)
-
-
-def _here(url: str) -> bool:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    try:
-        return parts.scheme in ("http", "https") and (host == "localhost" or ipaddress.ip_address(host).is_loopback)
-    except ValueError:
-        return False
+    return content.url
 
 
 def _library() -> str:
@@ -205,7 +199,7 @@ def _neutral(url: str, library: str) -> Iterator[None]:
         yield
     except TimeoutError as exc:
         raise ProviderTimeoutError("fetching the file took longer than it was given", provider=host) from exc
-    except import_module(library).HTTPError as exc:
+    except (import_module(library).HTTPError, socket.gaierror) as exc:
         failure = from_exception(exc, provider=host)
     else:
         return

@@ -59,7 +59,14 @@ def test_quiet_and_as_json(fal: Callable[..., Result]) -> None:
 def test_a_file_is_sent_and_the_answer_saved(fal: Callable[..., Result], server: FakeFal, tmp_path: Path) -> None:
     (tmp_path / "photo.png").write_bytes(PNG)
     server.made = {"video": {"url": f"{server.run_url}/a.mp4", "content_type": "video/mp4"}}
-    done = fal("fal-ai/some/video", f"image_url=@{tmp_path / 'photo.png'}", "--save", str(tmp_path / "film.mp4"), "-q")
+    done = fal(
+        "fal-ai/some/video",
+        f"image_url=@{tmp_path / 'photo.png'}",
+        "--save",
+        str(tmp_path / "film.mp4"),
+        "-q",
+        "--private",
+    )
     assert done.stdout.strip() == str(tmp_path / "film.mp4")
     assert (tmp_path / "film.mp4").read_bytes() == FILM
     assert server.bodies[0] == {"image_url": ImageContent(data=PNG).data_url}
@@ -67,17 +74,25 @@ def test_a_file_is_sent_and_the_answer_saved(fal: Callable[..., Result], server:
 
 def test_several_files_are_numbered(fal: Callable[..., Result], server: FakeFal, tmp_path: Path) -> None:
     server.made = {"images": [{"url": f"{server.run_url}/{n}.png", "content_type": "image/png"} for n in "ab"]}
-    done = fal("fal-ai/flux/dev", "prompt=x", "--save", str(tmp_path / "cat.png"))
+    done = fal("fal-ai/flux/dev", "prompt=x", "--save", str(tmp_path / "cat.png"), "--private")
     assert done.stdout.split() == [str(tmp_path / "cat-1.png"), str(tmp_path / "cat-2.png")]
-    done = fal("fal-ai/flux/dev", "prompt=x", "--save", str(tmp_path))
+    done = fal("fal-ai/flux/dev", "prompt=x", "--save", str(tmp_path), "--private")
     assert done.stdout.split() == [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
 
 
 def test_a_file_that_is_too_long(fal: Callable[..., Result], server: FakeFal, tmp_path: Path) -> None:
     server.made = {"video": {"url": f"{server.run_url}/a.mp4"}}
-    done = fal("fal-ai/some/video", "--save", str(tmp_path / "a.mp4"), "--max-bytes", "10")
+    done = fal("fal-ai/some/video", "--save", str(tmp_path / "a.mp4"), "--max-bytes", "10", "--private")
     assert done.exit_code == 1
     assert "with max_bytes=10" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_on_this_machine_is_left_there(fal: Callable[..., Result], server: FakeFal, tmp_path: Path) -> None:
+    server.made = {"video": {"url": f"{server.run_url}/a.mp4"}}
+    done = fal("fal-ai/some/video", "--save", str(tmp_path / "a.mp4"))
+    assert done.exit_code == 1
+    assert "on this machine or a private network" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 from lazybridge.core.errors.secrets import chain_of, scrub, scrub_exception, secrets_of
 from lazybridge.core.errors.tree import ErrorKind, ProviderError
+from lazybridge.core.errors.waits import details_of, retry_after_seconds
 from lazybridge.core.errors.words import BY_MESSAGE_PREFIX, BY_STATUS, BY_WORD, FAILED_GENERATIONS
 
 _CLASSES: dict[ErrorKind, type[ProviderError]] = {cls.kind: cls for cls in ProviderError.__subclasses__()}
@@ -36,13 +36,18 @@ def from_exception(
     traceback and with every secret in its text, headers and body replaced: those of its request, and `secrets`.
     """
     known = tuple(secret for secret in secrets if len(secret) >= 4)
-    if isinstance(exc, ProviderError):
-        exc.provider = exc.provider or provider
-        exc.model = exc.model or model
-        exc.message = scrub(exc.message, known)
-        exc.args = (exc.message,)
-        exc.__traceback__ = None  # the frames that read the answer hold its body
-        return exc
+    ours = next((link for link in chain_of(exc) if isinstance(link, ProviderError)), None)
+    if ours is not None:  # an SDK may have wrapped it
+        ours.provider = ours.provider or provider
+        ours.model = ours.model or model
+        ours.message, ours.partial_text = scrub(ours.message, known), scrub(ours.partial_text, known)
+        ours.request_id, ours.code = _clean(ours.request_id, known), _clean(ours.code, known)
+        ours.args = (ours.message,)
+        for below in (exc, ours.__cause__, ours.__context__):
+            if below is not None and below is not ours:
+                scrub_exception(below, known)
+        ours.__traceback__ = None  # the frames that read the answer hold its body
+        return ours
     status = _status(exc)
     headers = _headers(exc)
     body = _error_body(exc)
@@ -52,21 +57,26 @@ def from_exception(
     message = f"what arrived cannot be read: {message}" if isinstance(exc, _GARBLED) else message
     kind = _kind(exc, status, words, message)
     found = (*secrets_of(exc), *known)
+    request_id = getattr(exc, "request_id", None) or next(filter(None, map(headers.get, _REQUEST_ID_HEADERS)), None)
     error = _CLASSES[kind](
         scrub(message, found),
         provider=provider,
         model=model,
         status_code=status if status is None or status >= 400 else None,
-        request_id=getattr(exc, "request_id", None) or next(filter(None, map(headers.get, _REQUEST_ID_HEADERS)), None),
+        request_id=_clean(request_id, found),
         retry_after=retry_after_seconds(headers, body),
         retryable=_retryable(kind, status, headers, exc, words),
-        code=words[0] if words else None,
+        code=_clean(words[0], found) if words else None,
     )
     error.partial_text = scrub(_text(body.get("failed_generation")), found)
-    scrub_exception(exc, found)
     error.never_sent = _never_sent(exc)
+    scrub_exception(exc, found)
     error.__cause__ = exc
     return error
+
+
+def _clean(text: str | None, secrets: tuple[str, ...]) -> str | None:
+    return None if text is None else scrub(text, secrets)
 
 
 def error_in_body(error: Any, *, provider: str, model: str | None = None, status: int | None = None) -> ProviderError:
@@ -84,42 +94,12 @@ def error_in_body(error: Any, *, provider: str, model: str | None = None, status
 def _words_of(body: Mapping[str, Any]) -> Iterator[Any]:
     """What an error calls itself; of Google's, the reasons and quotas in `details`, of fal's, the types in `detail`."""
     yield from (body.get("code"), body.get("type"), body.get("error_type"))
-    for detail in _details(body):
+    for detail in details_of(body):
         yield from (detail.get("reason"), detail.get("type"))
         for violation in detail.get("violations") or ():
             if isinstance(violation, Mapping) and "PerDay" in str(violation.get("quotaId")):
                 yield "quota_per_day"
     yield body.get("status")
-
-
-def _details(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    details = body.get("details") or body.get("detail")
-    return [detail for detail in details if isinstance(detail, Mapping)] if isinstance(details, list) else []
-
-
-def retry_after_seconds(headers: Mapping[str, str], body: Mapping[str, Any] | None = None) -> float | None:
-    """Seconds to wait by `retry-after-ms` or `retry-after` (seconds or an HTTP date), or by the `retryDelay` of Google's
-    error bodies; None where none was sent."""
-    for detail in _details(body or {}):
-        delay = str(detail.get("retryDelay") or "")
-        if delay.endswith("s") and delay[:-1].replace(".", "", 1).isdigit():
-            return float(delay[:-1])
-    for name, scale in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-        value = headers.get(name)
-        if value is None:
-            continue
-        try:
-            return max(0.0, float(value) / scale)
-        except ValueError:
-            pass
-        from email.utils import parsedate_to_datetime  # costs 2 ms, for a form that few vendors send
-
-        try:
-            when = parsedate_to_datetime(value)
-        except ValueError:
-            continue
-        return max(0.0, (when - datetime.now(when.tzinfo)).total_seconds())
-    return None
 
 
 def _kind(exc: BaseException | None, status: int | None, words: Iterable[str], message: str) -> ErrorKind:

@@ -15,6 +15,7 @@ from urllib.request import getproxies
 
 from lazybridge.core.clock import TimeLeft
 from lazybridge.core.loops import asyncio_loop
+from lazybridge.core.providers._guard import guarded
 from lazybridge.core.providers._sockets import heed_time
 
 if TYPE_CHECKING:
@@ -68,9 +69,9 @@ def time_left(timeout: float | None) -> TimeLeft | None:
 def http_client(library: str = "httpx2") -> Any:
     """The HTTP client under a synchronous SDK client; `library` is the SDK's own, "httpx2" or "httpx".
 
-    Its connections end at the `TimeLeft` of a request.
+    It follows no redirect to another host, and its connections end at the `TimeLeft` of a request.
     """
-    return heed_time(import_module(library).Client(**_settings(library)))
+    return heed_time(guarded(import_module(library).Client(**_settings(library))))
 
 
 def async_http_client(aiohttp_client: Callable[..., Any] | None = None, library: str = "httpx2") -> Any:
@@ -80,10 +81,10 @@ def async_http_client(aiohttp_client: Callable[..., Any] | None = None, library:
     """
     if aiohttp_client and all(name == "no" for name in getproxies()):  # NO_PROXY alone names no proxy
         try:
-            return aiohttp_client(**_settings(library))
+            return guarded(aiohttp_client(**_settings(library)))
         except RuntimeError:  # the SDK's stand-in for a missing aiohttp
             pass
-    return import_module(library).AsyncClient(**_settings(library))
+    return guarded(import_module(library).AsyncClient(**_settings(library)))
 
 
 def on_aiohttp() -> Callable[..., Any] | None:
@@ -135,6 +136,7 @@ class LoopClients:
             if ended is not None:
                 self._held.pop(ended, None)  # the client refers to its loop: the entry would keep both for ever
             await client.close()
+            await asyncio.sleep(0)  # the transports end in the loop's next turn, which may be its last
 
     async def aclose(self) -> None:
         """Close the running loop's client; others close with their loops."""

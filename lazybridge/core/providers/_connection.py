@@ -8,11 +8,14 @@ import weakref
 from abc import abstractmethod
 from functools import partial
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from lazybridge.core.closing import Closing
 from lazybridge.core.errors import ConfigurationError
+from lazybridge.core.errors.secrets import Secret, note
 from lazybridge.core.providers import _tape
 from lazybridge.core.providers._clients import LoopClients, forget_after_fork, installed
+from lazybridge.core.providers._hosts import is_anothers, owners_of
 from lazybridge.core.providers.asking import AsksEndpoints
 
 
@@ -26,6 +29,7 @@ class Connection(Closing, AsksEndpoints):
     extra: ClassVar[str] = ""
     key_variable: ClassVar[str]
     other_key_variables: ClassVar[tuple[str, ...]] = ()
+    secret_variables: ClassVar[tuple[str, ...]] = ()  # of further credentials
     url_variable: ClassVar[str]
     calls_for_key: ClassVar[bool] = True
     _client: Any = None
@@ -49,7 +53,8 @@ class Connection(Closing, AsksEndpoints):
         for option, value in (("api_key", self.api_key), ("base_url", base_url)):
             if value is not None and not isinstance(value, str) and not (callable(value) and self.calls_for_key):
                 raise ConfigurationError(f"{option} is a {type(value).__name__}\n{option} is a text")
-        self.base_url = base_url
+        self.base_url = base_url = _concealed_url(base_url)
+        self._check_hosts()
         if not (_tape.replaying() or self._has_credentials()):
             names = (self.key_variable, *self.other_key_variables)
             raise ConfigurationError(
@@ -58,6 +63,21 @@ class Connection(Closing, AsksEndpoints):
             )
         self._forget_clients()
         forget_after_fork(self)
+
+    def _check_hosts(self) -> None:
+        """Raises ConfigurationError where a key of the environment would go to another vendor; one that was passed may."""
+        key = None if self.api_key else self._environment_key()
+        given = (
+            self.base_url,
+            *(getattr(self, option, None) for option in ("endpoint", "run_url", "queue_url", "api_url")),
+        )
+        for url in given:
+            if key and isinstance(url, str) and "://" in url and is_anothers(url, self.vendor_name()):
+                owner = owners_of(url)[0]
+                raise ConfigurationError(
+                    f"{urlsplit(url).hostname} is a host of {owner}'s, and the key in the environment is {self.vendor_name()}'s\n"
+                    f'pass the key that goes there, api_key="...", or ask that vendor: provider="{owner}"'
+                )
 
     @classmethod
     def sdk_here(cls) -> str:
@@ -110,3 +130,11 @@ class Connection(Closing, AsksEndpoints):
         self._finalizer = None
         self._client_lock = threading.Lock()
         self._loop_clients = LoopClients(partial(self._make_client, asynchronous=True))
+
+
+def _concealed_url(url: Any) -> Any:
+    """A base URL with a password in it, which no repr shows."""
+    if not isinstance(url, str) or "@" not in url:
+        return url
+    note((urlsplit(url).password, urlsplit(url).netloc.rpartition("@")[0]))
+    return Secret(url)

@@ -13,6 +13,7 @@ from fal_client.client import QUEUE_URL_FORMAT, RUN_URL_FORMAT
 from lazybridge.core.closing import AsyncClosed
 from lazybridge.core.providers._fal_attempts import Answer, Place, Sent
 from lazybridge.core.providers._fal_once import AsyncOnce, Once, OneRequest, read_by_fal
+from lazybridge.core.providers._guard import guarded
 from lazybridge.core.providers._sockets import heed_time
 
 # https://api.fal.ai/v1/models/pricing, in recorded requests; fal-client has no call for it.
@@ -24,7 +25,7 @@ class _Client:
     def __init__(self, key: str, run_url: str | None, queue_url: str | None, api_url: str | None) -> None:
         self._key = key
         given = ((RUN_URL_FORMAT, run_url), (QUEUE_URL_FORMAT, queue_url), (API_URL, api_url))
-        self._addresses = {own: other for own, other in given if other}
+        self._addresses = {own: other or own for own, other in given}
 
 
 class FalClient(_Client):
@@ -32,7 +33,7 @@ class FalClient(_Client):
 
     def __init__(self, key: str, run_url: str | None, queue_url: str | None, api_url: str | None) -> None:
         super().__init__(key, run_url, queue_url, api_url)
-        self._http: Any = heed_time(fal_client.SyncClient(key=key)._client)
+        self._http: Any = heed_time(guarded(fal_client.SyncClient(key=key)._client))
 
     def _call(self, sent: Sent) -> tuple[fal_client.SyncClient, Once]:
         client, once = fal_client.SyncClient(key=self._key), Once(self._http, self._addresses, sent)
@@ -77,7 +78,8 @@ class AsyncFalClient(_Client):
         self._own = fal_client.AsyncClient(key=key)
 
     async def _call(self, sent: Sent) -> tuple[fal_client.AsyncClient, AsyncOnce]:
-        client, once = fal_client.AsyncClient(key=self._key), AsyncOnce(await self._own._client, self._addresses, sent)
+        http = guarded(await self._own._client)
+        client, once = fal_client.AsyncClient(key=self._key), AsyncOnce(http, self._addresses, sent)
         vars(client)["_client"] = once
         return client, once
 

@@ -91,12 +91,12 @@ class Asking:
         if error.kind in ("timeout", "connection") and left is not None and left <= 0.01:
             late = self.deadline.error()
             late.provider, late.model, late.receipt = error.provider, error.model, self._cost(error)
-            raise late from cause
+            raise late from error.__cause__
         may_repeat = self._repeatable or error.never_sent or error.status_code == 429
         wait = self._policy.delay(error, self._retries_done) if may_repeat else None
         if wait is None or (left is not None and wait >= left):
             error.receipt = self._cost(error)
-            raise error from (cause if cause is not error else error.__cause__)
+            raise error from error.__cause__
         self._retries_done += 1
         return wait
 

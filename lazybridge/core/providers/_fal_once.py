@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from math import inf
 from typing import Any
+from urllib.parse import urlsplit
 
 import fal_client
 import httpx
@@ -39,10 +40,13 @@ class OneRequest:
         self.answer: httpx.Response | None = None
 
     def _address(self, url: str) -> str:
+        """Where a request goes that fal-client, or the queue's own answer, addresses so: to fal or what stands in for it."""
         for own, other in self._addresses.items():
             if url.startswith(own):
                 return other.rstrip("/") + "/" + url[len(own) :]
-        return url
+        if any(urlsplit(url)[:2] == urlsplit(known)[:2] for known in self._addresses.values()):
+            return url
+        raise ServerError(f"fal named {urlsplit(url).netloc!r} for a job, which is not fal's: it was not asked", retryable=False)  # fmt: skip
 
     def _options(self, options: dict[str, Any]) -> dict[str, Any]:
         limit = options.get("timeout", _SECONDS)
@@ -78,7 +82,7 @@ class Once(OneRequest):
         """fal-client itself does not look at the status of a stream."""
         try:
             with self._http.stream(method, self._address(url), **self._options(options)) as answer:
-                if answer.is_error:
+                if not answer.is_success:
                     answer.read()
                 yield self._checked(answer)
         except (httpx.HTTPError, fal_client.FalClientHTTPError) as exc:
@@ -106,7 +110,7 @@ class AsyncOnce(OneRequest):
         """Its time is kept by who reads."""
         try:
             async with self._http.stream(method, self._address(url), **self._options(options)) as answer:
-                if answer.is_error:
+                if not answer.is_success:
                     await answer.aread()
                 yield self._checked(answer)
         except (httpx.HTTPError, fal_client.FalClientHTTPError) as exc:

@@ -74,7 +74,7 @@ class Sender(_Built):
 
     def __init__(self, api_key: Callable[[], Any] | None, server_url: str | None) -> None:
         client = http_client()
-        client.event_hooks = {"response": [_arrived]}
+        client.event_hooks = {**client.event_hooks, "response": [*client.event_hooks["response"], _arrived]}
         super().__init__(api_key, server_url, client, async_http_client())
 
     def post(self, path: str, *, body: Any, options: Any, files: Any = None, stream_cls: Any = None, **_: Any) -> Any:
@@ -108,7 +108,7 @@ class AsyncSender(_Built):
 
     def __init__(self, api_key: Callable[[], Any] | None, server_url: str | None) -> None:
         client = async_http_client(on_aiohttp())
-        client.event_hooks = {"response": [_aarrived]}
+        client.event_hooks = {**client.event_hooks, "response": [*client.event_hooks["response"], _aarrived]}
         super().__init__(api_key, server_url, client, http_client())
 
     async def post(self, path: str, *, body: Any, options: Any, files: Any = None, stream_cls: Any = None, **_: Any) -> Any:  # fmt: skip

@@ -34,8 +34,10 @@ class AnthropicProvider(AnthropicSDK):
     """Anthropic's models, over the Messages API."""
 
     name = "anthropic"
+    calls_for_key = False
     key_variable = "ANTHROPIC_API_KEY"
     url_variable = "ANTHROPIC_BASE_URL"
+    secret_variables = ("ANTHROPIC_AUTH_TOKEN",)
     request_id_header = "request-id"
     default_model = "claude-sonnet-5-5"
     supported_native_tools: frozenset[NativeTool] = frozenset(NATIVE_TOOLS)

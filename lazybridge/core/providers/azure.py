@@ -24,6 +24,7 @@ class AzureProvider(OpenAICompatibleProvider):
     url_variable = "AZURE_OPENAI_BASE_URL"
     endpoint_variable = "AZURE_OPENAI_ENDPOINT"
     token_variable = "AZURE_OPENAI_AD_TOKEN"
+    secret_variables = ("AZURE_OPENAI_AD_TOKEN",)
     apis = ("responses", "chat")
     needs_key = True
     dialect = ChatWire(ids_up_to_40=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lazybridge.core.errors import ConfigurationError
-from lazybridge.core.errors.secrets import Secret
+from lazybridge.core.errors.secrets import Secret, note
 from lazybridge.core.providers._anthropic_sdk import AnthropicSDK
 from lazybridge.core.providers._bedrock import MANTLE, RUNTIME, BedrockClients, Settings
 from lazybridge.core.providers._clients import installed
@@ -42,6 +42,7 @@ class BedrockProvider(AnthropicSDK):
     key_variable = "AWS_BEARER_TOKEN_BEDROCK"
     url_variable = "AWS_BEDROCK_BASE_URL"
     request_id_header = "x-amzn-requestid"
+    secret_variables = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
 
     def _init_client(
         self,
@@ -94,6 +95,7 @@ class BedrockProvider(AnthropicSDK):
             return None
         key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
         token = os.environ.get("AWS_SESSION_TOKEN") or os.environ.get("AWS_SECURITY_TOKEN")
+        note((secret, token))  # botocore logs what it signs before anything is sent
         return (Secret(key), Secret(secret), Secret(token) if token else None) if key and secret else None
 
     def _chain(self, *, credentials: bool) -> Any:

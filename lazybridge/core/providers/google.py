@@ -54,6 +54,7 @@ class GoogleProvider(SDKProvider):
     credentials."""
 
     name = "google"
+    calls_for_key = False
     sdk = "google.genai"
     key_variable = "GOOGLE_API_KEY"
     other_key_variables = ("GEMINI_API_KEY",)
