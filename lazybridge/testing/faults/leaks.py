@@ -49,9 +49,9 @@ def logged() -> Iterator[Log]:
         own.setLevel(level)
 
 
-def leaks(error: BaseException, key: str, own: str = "") -> list[str]:
+def leaks(error: BaseException, key: str, own: str | None = "") -> list[str]:
     """Where the key shows: in the text of an error or of what caused it, in what they hold, in their pickle, in the locals
-    of the frames that they were raised through. Frames of the file `own`, which knows the key, do not count."""
+    of the frames that they were raised through. Frames of the file `own`, which knows the key, do not count; with None, frames are not looked at."""
     found: list[str] = []
     for link in _chain(error):
         name = type(link).__name__
@@ -61,6 +61,8 @@ def leaks(error: BaseException, key: str, own: str = "") -> list[str]:
         with contextlib.suppress(Exception):  # what cannot be pickled cannot leak that way
             if key.encode() in pickle.dumps(link):
                 found.append(f"the pickle of {name}")
+    if own is None:
+        return list(dict.fromkeys(found))
     trace = TracebackException.from_exception(error, capture_locals=True, lookup_lines=False)
     found += [f"a local in {place}" for place in _locals(trace, key, own)]
     return list(dict.fromkeys(found))
