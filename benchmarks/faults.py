@@ -1,8 +1,8 @@
 """The fault bench (`lazybridge.testing.faults`) for other libraries, each in an environment of its own from the package index.
 
-  python benchmarks/faults.py --peers            make the environments, run them, print the table
-  python benchmarks/faults.py --peers --write    and put it into docs/reliability.md
-  python benchmarks/faults.py --peers --only litellm --failures
+python benchmarks/faults.py --peers            make the environments, run them, print the table
+python benchmarks/faults.py --peers --write    and put it into docs/reliability.md
+python benchmarks/faults.py --peers --only litellm --failures
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reliability.md"
-START, END = "benchmarks/faults.py -->\n", "<!-- end of the fault table -->"
+START, END = "<!-- made by benchmarks/faults.py -->\n", "<!-- end of the fault table -->"
 # What is asked (a line of the table) -> the distributions in its environment, and the one whose version is shown.
 PEERS = {
     "lazybridge": (["openai", "anthropic", "pydantic", "docstring-parser", "aiohttp"], "openai"),
@@ -34,7 +34,12 @@ PEERS = {
     "langchain-openai": (["langchain-openai"], "langchain-openai"),
     "langchain-anthropic": (["langchain-anthropic"], "langchain-anthropic"),
 }
-WIRES = {"openai": ["chat"], "anthropic": ["messages"], "langchain-openai": ["chat"], "langchain-anthropic": ["messages"]}
+WIRES = {
+    "openai": ["chat"],
+    "anthropic": ["messages"],
+    "langchain-openai": ["chat"],
+    "langchain-anthropic": ["messages"],
+}
 COLUMNS = ("outcome", "cut", "secret", "time", "requests", "connection", "next call")
 
 
@@ -52,9 +57,23 @@ def python_of(name: str, folder: Path) -> Path:
 
 def measured(name: str, wire: str, folder: Path, modes: list[str]) -> dict[str, Any]:
     """What one peer did on one wire."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}
-    command = [str(python_of(name, folder)), str(ROOT / "benchmarks" / "fault_peers.py"), name, wire, PEERS[name][1], *modes]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=1500)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_MODE": "PRODUCTION",
+    }
+    command = [
+        str(python_of(name, folder)),
+        str(ROOT / "benchmarks" / "fault_peers.py"),
+        name,
+        wire,
+        PEERS[name][1],
+        *modes,
+    ]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=1500
+    )
     if done.returncode:
         raise SystemExit(f"{name}: {done.stderr[-2000:]}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -73,7 +92,19 @@ def row(found: dict[str, Any]) -> str:
 
 def table(results: list[dict[str, Any]]) -> str:
     """What docs/reliability.md carries."""
-    heads = ("", "wire", "passed", "", "wrong end", "cut stream as success", "key shown", "too late", "too many requests", "connection left open", "next call fails")
+    heads = (
+        "",
+        "wire",
+        "passed",
+        "",
+        "wrong end",
+        "cut stream as success",
+        "key shown",
+        "too late",
+        "too many requests",
+        "connection left open",
+        "next call fails",
+    )
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|", *map(row, results)]
     when = f"Measured on {datetime.now(UTC):%Y-%m-%d} with Python {sys.version_info.major}.{sys.version_info.minor}."
     return "\n".join([*lines, "", when, ""])
@@ -106,7 +137,9 @@ def main() -> None:
         for found in results:
             for call in found["calls"]:
                 for check, expected, came in call["failures"]:
-                    print(f"{found['peer']} {found['wire']} {call['mode']} {call['form']}: {check}: expected {expected}, came {came}")
+                    print(
+                        f"{found['peer']} {found['wire']} {call['mode']} {call['form']}: {check}: expected {expected}, came {came}"
+                    )
     if given.write:
         PAGE.write_text(page_with(text))
 

@@ -55,7 +55,9 @@ def test_what_is_no_count_is_not_known(value: Any) -> None:
     assert number(value, "tokens") is None
 
 
-@pytest.mark.parametrize("usage", [None, [1, 2], "20", {"prompt_tokens": None, "input_tokens": "9", "promptTokenCount": "9"}])
+@pytest.mark.parametrize(
+    "usage", [None, [1, 2], "20", {"prompt_tokens": None, "input_tokens": "9", "promptTokenCount": "9"}]
+)
 @pytest.mark.parametrize("wire", WIRES)
 def test_usage_that_cannot_be_read_is_not_known(wire: WireName, usage: Any) -> None:
     body = WHOLE[wire](Said())

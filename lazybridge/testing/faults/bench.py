@@ -88,7 +88,7 @@ def run(wanted: Iterable[Case], workers: int | None = None) -> Iterator[Result]:
     """Run cases side by side; one that was late is run again by itself, since the machine may have been busy."""
     with logged() as log:
         late: list[Case] = []
-        with ThreadPoolExecutor(workers or 4 * (os.cpu_count() or 2)) as pool:
+        with ThreadPoolExecutor(workers or 8 * (os.cpu_count() or 2)) as pool:
             for case, future in [(case, pool.submit(run_one, case, log)) for case in wanted]:
                 raised = future.exception()
                 if raised is not None:  # a call that fails gives an envelope

@@ -105,4 +105,4 @@ def _money(mode: Mode, seen: Seen) -> list[Failure]:
 
 def _short(text: str | None) -> str:
     shown = repr(text)
-    return shown if len(shown) < 200 else f"{shown[:190]}... ({len(text or str())} characters)"
+    return shown if len(shown) < 200 else f"{shown[:190]}... ({len(text or '')} characters)"

@@ -21,6 +21,7 @@ def _stream(pieces: Events, end: bool = True) -> Callable[[Exchange], None]:
     def play(exchange: Exchange) -> None:
         exchange.stream(pieces(exchange.events(), exchange), end)
         if not end:
+            exchange.wait(0.1)  # who reads has what was sent, and then loses the connection
             exchange.hang_up()
 
     return play
