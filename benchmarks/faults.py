@@ -71,9 +71,7 @@ def measured(name: str, wire: str, folder: Path, modes: list[str]) -> dict[str, 
         PEERS[name][1],
         *modes,
     ]
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=1500
-    )
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1500)
     if done.returncode:
         raise SystemExit(f"{name}: {done.stderr[-2000:]}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
