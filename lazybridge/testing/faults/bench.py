@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +21,7 @@ from lazybridge.testing.faults.modes import MODES
 from lazybridge.testing.faults.server import FaultServer
 
 _PROMPT = "What is the answer?"
+_PATIENT = 20.0  # what the next call is given, in seconds: it is not about time
 FORMS = ("call", "run", "stream", "astream")
 
 
@@ -147,17 +148,17 @@ class _Met:
 def _met(case: Case, agent: Agent[Any], server: FaultServer) -> _Met:
     if case.form in ("run", "astream"):
         return asyncio.run(_amet(case, agent, server))
-    ask: Callable[[Agent[Any]], Envelope[Any]] = _streamed if case.form == "stream" else lambda agent: agent(_PROMPT)
+    ask: Callable[..., Envelope[Any]] = _streamed if case.form == "stream" else _called
     began = time.monotonic()
     first = ask(agent)
     seconds = time.monotonic() - began
     settled, times = server.settled(), [request.at for request in server.requests]
     server.heal()
-    return _Met(first, ask(agent), seconds, times, settled)
+    return _Met(first, ask(agent, timeout=_PATIENT), seconds, times, settled)
 
 
 async def _amet(case: Case, agent: Agent[Any], server: FaultServer) -> _Met:
-    ask = _astreamed if case.form == "astream" else lambda agent: agent.run(_PROMPT)
+    ask: Callable[..., Awaitable[Envelope[Any]]] = _astreamed if case.form == "astream" else _acalled
     try:
         began = time.monotonic()
         first = await ask(agent)
@@ -165,18 +166,26 @@ async def _amet(case: Case, agent: Agent[Any], server: FaultServer) -> _Met:
         settled = await asyncio.to_thread(server.settled)
         times = [request.at for request in server.requests]
         server.heal()
-        return _Met(first, await ask(agent), seconds, times, settled)
+        return _Met(first, await ask(agent, timeout=_PATIENT), seconds, times, settled)
     finally:
         await agent.aclose()
 
 
-def _streamed(agent: Agent[Any]) -> Envelope[Any]:
-    stream = agent.stream(_PROMPT)
+def _called(agent: Agent[Any], **settings: Any) -> Envelope[Any]:
+    return agent(_PROMPT, **settings)
+
+
+async def _acalled(agent: Agent[Any], **settings: Any) -> Envelope[Any]:
+    return await agent.run(_PROMPT, **settings)
+
+
+def _streamed(agent: Agent[Any], **settings: Any) -> Envelope[Any]:
+    stream = agent.stream(_PROMPT, **settings)
     return _ended(stream, _drained(stream))
 
 
-async def _astreamed(agent: Agent[Any]) -> Envelope[Any]:
-    stream = agent.stream(_PROMPT)
+async def _astreamed(agent: Agent[Any], **settings: Any) -> Envelope[Any]:
+    stream = agent.stream(_PROMPT, **settings)
     text: str | None = ""
     try:
         async for chunk in stream:
