@@ -125,7 +125,7 @@ def main() -> None:
     given = parser.parse_args()
     given.environments.mkdir(parents=True, exist_ok=True)
     names = given.only or list(PEERS)
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda name: python_of(name, given.environments), names))
         asked = [(name, wire) for name in names for wire in WIRES.get(name, ["chat", "messages"])]
         results = list(pool.map(lambda one: measured(*one, given.environments, given.mode), asked))
