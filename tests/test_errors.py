@@ -10,10 +10,13 @@ from email.utils import format_datetime
 from typing import Any
 from urllib.error import URLError
 
+import aiohttp
 import anthropic
 import httpx2
 import openai
 import pytest
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from lazybridge.core import errors
 from lazybridge.core.errors import ConfigurationError, LazyBridgeError, ProviderError, StreamTruncated, from_exception
@@ -196,3 +199,10 @@ def test_every_class_of_the_tree_is_a_name_of_the_package() -> None:
     for one in classes:
         assert getattr(lazybridge, one.__name__) is one
         assert one.__name__ in lazybridge.__all__
+
+
+def test_a_deprecated_property_of_aiohttp_is_left_alone() -> None:
+    """It warns when it is read, and a warning may be an error, as it is here."""
+    request = aiohttp.RequestInfo(URL("http://127.0.0.1/"), "POST", CIMultiDictProxy(CIMultiDict()))
+    error = from_exception(aiohttp.ClientResponseError(request, (), message="Expected HTTP/"), provider="google")
+    assert error.kind == "connection"

@@ -52,7 +52,7 @@ def from_exception(
     headers = _headers(exc)
     body = _error_body(exc)
     aws = headers.get("x-amzn-errortype", "").partition(":")[0] or None
-    words = [word for word in (*_words_of(body), getattr(exc, "code", None), aws) if isinstance(word, str)]
+    words = [word for word in (*_words_of(body), vars(exc).get("code"), aws) if isinstance(word, str)]
     message = _text(body.get("message")) or str(exc) or type(exc).__name__
     message = f"what arrived cannot be read: {message}" if isinstance(exc, _GARBLED) else message
     kind = _kind(exc, status, words, message)

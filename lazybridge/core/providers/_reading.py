@@ -48,3 +48,10 @@ async def adrain(response: Any, library: str) -> None:
         async with asyncio.timeout(_DRAIN_SECONDS):
             async for _ in cast("AsyncIterator[bytes]", response.stream):
                 pass
+
+
+async def read_refusal(response: Any) -> None:
+    """A hook for an asynchronous client of httpx: read the body of an error before the SDK does. Where that is broken off
+    httpx 0.28.1 closes the connection for a hook, but not for the SDK."""
+    if response.status_code >= 400:
+        await response.aread()

@@ -156,6 +156,8 @@ class SDKProvider(Files):
         if not isinstance(raw, Mapping):
             raise ServerError(f"the answer is a JSON {type(raw).__name__}, not an object", provider=self.name)
         response = wire.from_sdk_response(raw)
+        if _says_nothing(response, raw):
+            raise ServerError("the answer has no content, and no reason why it ended", provider=self.name)
         response.raw = RawAnswer(raw, partial(self._build_raw, wire=wire))
         return self._finished(request, call, response, http.headers)
 
@@ -173,6 +175,9 @@ class SDKProvider(Files):
     ) -> CompletionResponse:
         response.request_id = headers.get(self.request_id_header) or response.request_id
         response.adjustments = call.adjustments
+        usage = response.usage
+        if response.content and usage.input_tokens == usage.output_tokens == 0:  # a text was not made of nothing
+            usage.input_tokens = usage.output_tokens = None
         model = response.model or self._resolve_model(request)
         response.receipt = receipt_for(self, model, response.usage, _tape.asked_at(headers, call.began))
         response.usage.cost_usd = response.receipt.cost_usd
@@ -202,3 +207,10 @@ class SDKProvider(Files):
     def supports_audio(cls, model: str | None = None) -> bool:
         """Whether the catalogue says that a model takes audio."""
         return catalogue.profile(cls.vendor_name(), cls.resolve_tier(model or cls.default_model)).audio is True
+
+
+def _says_nothing(response: CompletionResponse, raw: Mapping[str, Any]) -> bool:
+    """Whether a whole answer is none: a gateway's object with every field null, or without choices. What runs in the
+    background has a `status`, and what Google would not answer a `promptFeedback`."""
+    said = response.content or response.thinking or response.tool_calls or response.media
+    return not said and response.stop_reason is None and not (raw.get("status") or raw.get("promptFeedback"))

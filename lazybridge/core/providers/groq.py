@@ -7,6 +7,7 @@ from typing import Any
 
 from lazybridge.core import structured
 from lazybridge.core.providers._clients import async_http_client, http_client
+from lazybridge.core.providers._reading import read_refusal
 from lazybridge.core.providers._sdk import SDKProvider
 from lazybridge.core.types import CompletionRequest
 from lazybridge.core.wire import Wire
@@ -90,7 +91,9 @@ class GroqProvider(SDKProvider):
         if not (self.api_key or self._environment_key()):
             options["api_key"] = "no-key"  # the SDK refuses to be built without one
         if asynchronous:
-            return groq.AsyncGroq(http_client=async_http_client(groq.DefaultAioHttpClient, "httpx"), **options)
+            client = async_http_client(groq.DefaultAioHttpClient, "httpx")
+            client.event_hooks["response"].append(read_refusal)
+            return groq.AsyncGroq(http_client=client, **options)
         return groq.Groq(http_client=http_client("httpx"), **options)
 
     def _stream_class(self, asynchronous: bool) -> Any:

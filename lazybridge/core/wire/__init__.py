@@ -6,6 +6,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from math import inf
 from typing import Any, NamedTuple, Protocol
 
 from lazybridge.core import structured
@@ -238,13 +239,22 @@ def content_of(
     return "(an attachment was left out)"
 
 
-def number(source: Mapping[str, Any] | None, *names: str) -> int | None:
-    """The first of these fields that holds a number."""
+def number(source: Any, *names: str) -> int | None:
+    """The first of these fields that holds a count: a number from 0 on, and not infinite."""
+    found = counts(source)
     for name in names:
-        value = (source or {}).get(name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
+        value = found.get(name)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < inf:
             return int(value)
     return None
+
+
+def counts(value: Any) -> Mapping[str, Any]:
+    """A vendor's usage; nothing where it is no object."""
+    return value if isinstance(value, Mapping) else _NOTHING
+
+
+_NOTHING: Mapping[str, Any] = {}
 
 
 def reported_cost(usage: Mapping[str, Any]) -> Decimal | None:

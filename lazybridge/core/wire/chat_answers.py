@@ -8,7 +8,7 @@ from typing import Any
 from lazybridge.core.content import Media, TokenLogprob
 from lazybridge.core.errors import StreamTruncated, error_in_body
 from lazybridge.core.types import CompletionResponse, StopReason, StreamChunk, ToolCall, UsageStats
-from lazybridge.core.wire import joined, number, reported_cost, stop_reason
+from lazybridge.core.wire import counts, joined, number, reported_cost, stop_reason
 from lazybridge.core.wire.chat_thinking import Thoughts
 from lazybridge.core.wire.chat_turns import KeptContent, keep, keep_audio
 from lazybridge.core.wire.citations import of_annotations, of_search
@@ -308,9 +308,9 @@ def usage_of(raw: Mapping[str, Any], executed: Iterable[Mapping[str, Any]] = ())
     """
     tools = [str(tool.get("type")) for tool in executed]
     searches = sum(kind.endswith("search") for kind in tools)
-    usage = raw.get("usage") or {}
-    read = usage.get("prompt_tokens_details") or {}
-    wrote = usage.get("completion_tokens_details") or {}
+    usage = counts(raw.get("usage"))
+    read = usage.get("prompt_tokens_details")
+    wrote = usage.get("completion_tokens_details")
     # `num_cached_tokens` is what Mistral said until early 2026.
     cached = number(read, "cached_tokens")
     cached = (

@@ -10,7 +10,7 @@ from typing import Any
 from lazybridge.core.content import AudioContent, ImageContent, Media
 from lazybridge.core.errors import StreamTruncated, error_in_body
 from lazybridge.core.types import CompletionResponse, ProviderState, StopReason, StreamChunk, ToolCall, UsageStats
-from lazybridge.core.wire import joined, logprobs, number, plain, stop_reason
+from lazybridge.core.wire import counts, joined, logprobs, number, plain, stop_reason
 from lazybridge.core.wire.citations import of_candidate, queries_of_candidate
 from lazybridge.core.wire.media import of_parts
 
@@ -105,7 +105,7 @@ def _stop(
     if blocked:
         return stop_reason(blocked, _BLOCKED, vendor) or "content_filter"
     if not candidate:
-        return "error"
+        return "error" if raw.get("usageMetadata") or raw.get("promptFeedback") else None
     reason = stop_reason(candidate.get("finishReason"), _STOP_REASONS, vendor)
     return "tool_use" if calls and reason == "end_turn" else reason
 
@@ -292,10 +292,10 @@ def _inside(place: Any, step: Any, empty: Any) -> Any:
 def usage_of(raw: Mapping[str, Any], searches_billed: str | None = None) -> UsageStats:
     """Usage with lazybridge's meaning: what tools put into the prompt and what was thought are counted apart by Google,
     and are part of the input and of the output here. Counts of 0 are not sent."""
-    usage: Mapping[str, Any] = raw.get("usageMetadata") or {}
+    usage = counts(raw.get("usageMetadata"))
     read = (*(usage.get("promptTokensDetails") or ()), *(usage.get("toolUsePromptTokensDetails") or ()))
     cached, wrote = usage.get("cacheTokensDetails"), usage.get("candidatesTokensDetails") or ()
-    said = "promptTokenCount" in usage or "totalTokenCount" in usage
+    said = number(usage, "promptTokenCount", "totalTokenCount") is not None
     searches, maps = _groundings(raw.get("candidates") or ())
     return UsageStats(
         input_tokens=_sum(usage, "promptTokenCount", "toolUsePromptTokenCount") if said else None,

@@ -16,7 +16,7 @@ from lazybridge.core.types import (
     ToolCall,
     UsageStats,
 )
-from lazybridge.core.wire import joined, number, plain, stop_reason
+from lazybridge.core.wire import counts, joined, number, plain, stop_reason
 from lazybridge.core.wire.citations import of_blocks, queries_of_blocks
 
 _STOP_REASONS: dict[str, StopReason] = {
@@ -86,7 +86,9 @@ class MessagesAccumulator:
         return self.blocks.setdefault(index, {})
 
     def _append(self, index: int, field: str, piece: str | None) -> None:
-        self._block(index)
+        block = self._block(index)
+        if not block and field != "input":  # its start never came
+            block["type"] = field
         self.pieces.setdefault((index, field), []).append(piece or "")
 
     def counted(self) -> UsageStats:
@@ -136,7 +138,7 @@ def answer_of(raw: Mapping[str, Any], content: list[dict[str, Any]], vendor: str
         if block.get("type") == "tool_use"
     ]
     text = joined(block.get("text") or "" for block in content if block.get("type") == "text")
-    usage = usage_of(raw.get("usage") or {})
+    usage = usage_of(raw.get("usage"))
     usage.unpriced_tool_calls = None if any(map(_filters, content)) else sum(map(_billed_apart, content)) or None
     return CompletionResponse(
         content=text,
@@ -168,8 +170,9 @@ def _filters(block: Mapping[str, Any]) -> bool:
     return by_code and block.get("type") == "server_tool_use" and block.get("name") in ("web_search", "web_fetch")
 
 
-def usage_of(usage: Mapping[str, Any]) -> UsageStats:
+def usage_of(usage: Any) -> UsageStats:
     """Usage with lazybridge's meaning: the vendor counts cached input apart, here it is part of the input."""
+    usage = counts(usage)
     fresh = number(usage, "input_tokens")
     cached, written = number(usage, "cache_read_input_tokens"), number(usage, "cache_creation_input_tokens")
     return UsageStats(

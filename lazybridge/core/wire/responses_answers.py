@@ -8,7 +8,7 @@ from typing import Any
 from lazybridge.core.content import Citation, ImageContent, TokenLogprob
 from lazybridge.core.errors import StreamTruncated, error_in_body
 from lazybridge.core.types import CompletionResponse, ProviderState, StopReason, StreamChunk, ToolCall, UsageStats
-from lazybridge.core.wire import joined, number, reported_cost, stop_reason
+from lazybridge.core.wire import counts, joined, number, reported_cost, stop_reason
 from lazybridge.core.wire.citations import of_annotations, passages, queries_of_items
 from lazybridge.core.wire.computer import call_of
 from lazybridge.core.wire.logprobs import of_tokens
@@ -116,7 +116,7 @@ class ResponsesAccumulator:
 
 def usage_of(raw: Mapping[str, Any]) -> UsageStats:
     """Usage with lazybridge's meaning; cached tokens are part of the input, reasoning tokens part of the output."""
-    usage = raw.get("usage") or {}
+    usage = counts(raw.get("usage"))
     read = usage.get("input_tokens_details")
     searches = [item for item in raw.get("output") or [] if _is_search(item)]
     reported = number((raw.get("tool_usage") or {}).get("web_search"), "num_requests")
