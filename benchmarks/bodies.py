@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from subjects import FAMILIES
+
 from lazybridge import CompletionRequest, Message, ToolCall, ToolDefinition
 from lazybridge.core import catalogue
 from lazybridge.core.providers.google import GoogleProvider
@@ -12,7 +14,6 @@ from lazybridge.core.providers.mistral import WIRE as MISTRAL
 from lazybridge.core.wire.chat import ChatWire
 from lazybridge.core.wire.messages import MessagesWire
 from lazybridge.core.wire.responses import ResponsesWire
-from subjects import FAMILIES
 
 
 def conversation(long: bool) -> tuple[list[Message], list[ToolDefinition]]:

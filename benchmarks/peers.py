@@ -44,7 +44,9 @@ class Peer:
 
     def version(self, folder: Path) -> str:
         names = [package.partition("[")[0] for package in self.packages]
-        code = f"from importlib import metadata; print(*[f'{{n}} {{metadata.version(n)}}' for n in {names!r}], sep=', ')"
+        code = (
+            f"from importlib import metadata; print(*[f'{{n}} {{metadata.version(n)}}' for n in {names!r}], sep=', ')"
+        )
         command = [self.python(folder), "-c", code]
         return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=_clean()).stdout.strip()
 
@@ -201,7 +203,9 @@ class PydanticAI(_Peer):
             elif role == "user":
                 made.append(m.ModelRequest(parts=[m.UserPromptPart(text)]))
             elif role == "tool":
-                made.append(m.ModelRequest(parts=[m.ToolReturnPart("tool", text, tool_call_id=message["tool_call_id"])]))
+                made.append(
+                    m.ModelRequest(parts=[m.ToolReturnPart("tool", text, tool_call_id=message["tool_call_id"])])
+                )
             else:
                 calls = [
                     m.ToolCallPart(call["function"]["name"], json.loads(call["function"]["arguments"]), call["id"])
@@ -234,7 +238,7 @@ PEERS = {
     for peer in (
         Peer(
             "litellm",
-            ("litellm",),
+            ("litellm", "mcp"),  # which a call with tools imports
             "import litellm",
             {
                 "openai chat": f'import litellm; litellm.completion("openai/{_OPENAI}", messages=[{{"role": "user", "content": "hi"}}], api_key="k", api_base="URL/v1").choices',

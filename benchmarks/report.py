@@ -104,12 +104,12 @@ def told(seconds: float) -> str:
 def rows(case: str, subjects: dict[str, list[float]], wall: dict[str, list[float]]) -> Iterator[list[str]]:
     base = subjects.get(TYPED) or subjects.get("import openai")
     for name, times in subjects.items():
-        spread = f"{told(min(times))} – {told(max(times))}"
+        spread = f"{told(min(times))} - {told(max(times))}"
         ratio = "" if not base else f"{median(times) / median(base):.2f}"
         yield [case, name, told(median(times)), spread, told(median(wall[name])) if name in wall else "", ratio]
 
 
-HEAD = ["", "who", "CPU", "least – most", "wall", "ratio"]
+HEAD = ["", "who", "CPU", "least - most", "wall", "ratio"]
 
 
 def show(figures: Any) -> None:
@@ -128,7 +128,9 @@ def show(figures: Any) -> None:
     print()
     for goal in goals(figures):
         mark = "met   " if goal.met else "MISSED"
-        print(f"{mark} {goal.what:<66} {goal.where:<17} {goal.found:>8.2f}{goal.unit} (at most {goal.most:g}{goal.unit})")
+        print(
+            f"{mark} {goal.what:<66} {goal.where:<17} {goal.found:>8.2f}{goal.unit} (at most {goal.most:g}{goal.unit})"
+        )
 
 
 def versions(figures: Any) -> str:
@@ -199,7 +201,7 @@ not work, such as a package that is not installed: the call itself will say so, 
 
 
 def _goal_row(goal: Goal) -> list[str]:
-    digits = 2 if goal.found < 10 and goal.most != int(goal.most) or goal.most <= 2 else 1
+    digits = 2 if (goal.found < 10 and goal.most != int(goal.most)) or goal.most <= 2 else 1
     return [goal.what, goal.where, f"{goal.found:.{digits}f}{goal.unit}", f"{goal.most:g}{goal.unit}", "yes" if goal.met else "**no**"]  # fmt: skip
 
 

@@ -54,7 +54,9 @@ def chat_whole(text: str | None = TEXT) -> dict[str, Any]:
         "object": "chat.completion",
         "created": 1_790_000_000,
         "model": OPENAI_MODEL,
-        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop" if text else "tool_calls"}],
+        "choices": [
+            {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop" if text else "tool_calls"}
+        ],
         "usage": _chat_usage(),
         "service_tier": "default",
         "system_fingerprint": "fp_benchmark",
@@ -128,7 +130,13 @@ def responses_whole(text: str = TEXT, status: str = "completed") -> dict[str, An
 
 
 def responses_call() -> dict[str, Any]:
-    call = {"id": "fc_benchmark", "type": "function_call", "status": "completed", "call_id": "call_1", "name": "weather_in"}
+    call = {
+        "id": "fc_benchmark",
+        "type": "function_call",
+        "status": "completed",
+        "call_id": "call_1",
+        "name": "weather_in",
+    }
     return {**responses_whole(), "output": [{**call, "arguments": json.dumps(_ARGUMENTS)}]}
 
 

@@ -17,12 +17,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import report
-from cases import BY_NAME, CASES, Case
+from cases import CASES, Case
 from peers import FAMILIES as PEER_FAMILIES
 from peers import PEERS, VARIABLES
 from subjects import AGENT, AIOHTTP, FAMILIES, POST, PROVIDER, TYPED, Family
@@ -172,7 +171,9 @@ def check_same(family: Family, case: Case, sent: dict[str, Any]) -> None:
     for name in sent.keys() - ours.keys():
         counts = [(len(body["messages"]), len(body.get("tools") or ())) for body in (sent[name], ours[AGENT])]
         if counts[0][1] != counts[1][1] or abs(counts[0][0] - counts[1][0]) > 1:
-            raise SystemExit(f"{family.name}, {case.name}: {name} sends {counts[0]} messages and tools, not {counts[1]}")
+            raise SystemExit(
+                f"{family.name}, {case.name}: {name} sends {counts[0]} messages and tools, not {counts[1]}"
+            )
 
 
 def measure_starts(server: str, options: Options, figures: Figures) -> None:
@@ -252,7 +253,9 @@ def main() -> None:
     parser.add_argument("--peers", nargs="?", const=HERE / ".environments", type=Path, metavar="FOLDER", help="install and measure the peers, each in an environment in FOLDER")  # fmt: skip
     parser.add_argument("--write", action="store_true", help="make docs/performance.md and its plot (needs matplotlib)")
     parser.add_argument("--family", action="append", default=[], choices=[*FAMILIES], help="only these APIs")
-    parser.add_argument("--case", action="append", default=[], help="only cases whose name holds this; no starts, no soak")
+    parser.add_argument(
+        "--case", action="append", default=[], help="only cases whose name holds this; no starts, no soak"
+    )
     parser.add_argument("--json", type=Path, help="keep the figures in this file; with --again, read them from there")
     parser.add_argument("--again", action="store_true", help="measure nothing")
     given = parser.parse_args()

@@ -67,9 +67,9 @@ class AgentSubject:
     """`Agent`, with the conversation's messages made beforehand."""
 
     def __init__(self, family: Family, server: str, bodies: Any) -> None:
-        from lazybridge import Agent
-
         from bodies import conversation
+
+        from lazybridge import Agent
 
         self.talks = [conversation(long) for long in (False, True)]
         named = {"provider": _name(family), "api_key": "benchmark", "base_url": family.base_url(server)}
@@ -112,10 +112,10 @@ class ProviderSubject:
     """The provider under the agent; the request is made anew for each call."""
 
     def __init__(self, family: Family, server: str, bodies: Any) -> None:
+        from bodies import conversation
+
         from lazybridge import CompletionRequest
         from lazybridge.core.registry import provider_class
-
-        from bodies import conversation
 
         self.model, self.request_class = family.model, CompletionRequest
         self.talks = [conversation(long) for long in (False, True)]

@@ -108,14 +108,16 @@ def _ask_stream(run: Run, request: CompletionRequest, shown: bool = True) -> Gen
         attempt = run.begin(request)
         try:
             with closed(run.provider.stream(attempt)) as stream:
-                chunks = iter(stream)
+                chunks, timed, add = iter(stream), run.patience.attempt is not None, run.arrived.add
                 while True:
-                    run.patience.wait(arrived)
+                    if timed:
+                        run.patience.wait(arrived)
                     chunk = next(chunks, None)
                     if chunk is None:
                         break
-                    run.deadline.check()
-                    run.arrived.add(chunk)
+                    if timed:
+                        run.deadline.check()
+                    add(chunk)
                     if not chunk.is_final:
                         arrived = True
                         yield chunk

@@ -59,6 +59,7 @@ LEVELS = (
         "core.hints",
         "core.bodies",
         "core.tokens",
+        "core.growing",
         "core.makers",
         "core.media_types",
         "core.raw",
