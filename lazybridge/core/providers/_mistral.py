@@ -32,6 +32,7 @@ class _Built:
         sync, asynchronous = (http, other) if isinstance(http, httpx2.Client) else (other, http)
         self.http = http
         self.sdk = Mistral(api_key=api_key, server_url=server_url, client=sync, async_client=asynchronous)
+        self.base_url = self.sdk.sdk_configuration.get_server_details()[0]
 
     def request(
         self, verb: str, path: str, options: Mapping[str, Any], accept: str = "application/json", **sent: Any

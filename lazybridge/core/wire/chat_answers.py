@@ -145,12 +145,12 @@ class ChatAccumulator:
             if self.kept is not None:
                 self.kept.add(delta.get("content"))
             if delta.get("refusal"):
-                self.refusal.append(delta["refusal"])
+                self.refusal.write(delta["refusal"])
                 new_text += delta["refusal"]
             elif new_text:
-                self.text.append(new_text)
+                self.text.write(new_text)
             if new_thinking:
-                self.thinking.append(new_thinking)
+                self.thinking.write(new_thinking)
             self.thoughts.add(delta)
             self.annotations += delta.get("annotations") or ()
             text += new_text
