@@ -17,7 +17,9 @@ from typing import Any
 
 PIECES = 500
 TEXT = " ".join(f"word{number:03}" for number in range(40))
-PIECE = " word"
+STREAMED = [
+    " word" if number % 2 else " and" for number in range(PIECES)
+]  # litellm refuses a model that repeats itself
 OPENAI_MODEL, ANTHROPIC_MODEL = "gpt-6-luna", "claude-haiku-5-5"
 GOOGLE_MODEL = "gemini-3.8-flash"
 OBJECT = '{"capital_city": "Paris", "inhabitants": 2100000}'
@@ -79,8 +81,8 @@ def chat_events() -> Iterator[dict[str, Any]]:
         }
 
     yield chunk({"role": "assistant", "content": "", "refusal": None})
-    for _ in range(PIECES):
-        yield chunk({"content": PIECE})
+    for piece in STREAMED:
+        yield chunk({"content": piece})
     yield chunk({}, "stop")
     yield chunk(None, usage=_chat_usage())
 
@@ -147,7 +149,7 @@ def _responses_item(text: str | None) -> dict[str, Any]:
 
 
 def responses_events() -> Iterator[dict[str, Any]]:
-    text = PIECE * PIECES
+    text = "".join(STREAMED)
     place = {"item_id": "msg_benchmark", "output_index": 0, "content_index": 0}
     part = {"type": "output_text", "annotations": [], "logprobs": [], "text": ""}
     events: list[dict[str, Any]] = [
@@ -159,11 +161,11 @@ def responses_events() -> Iterator[dict[str, Any]]:
             {
                 "type": "response.output_text.delta",
                 **place,
-                "delta": PIECE,
+                "delta": piece,
                 "logprobs": [],
                 "obfuscation": "aBcDeFgHiJ",
             }
-            for _ in range(PIECES)
+            for piece in STREAMED
         ),
         {"type": "response.output_text.done", **place, "text": text, "logprobs": []},
         {"type": "response.content_part.done", **place, "part": {**part, "text": text}},
@@ -202,8 +204,8 @@ def messages_call() -> dict[str, Any]:
 def messages_events() -> Iterator[dict[str, Any]]:
     yield {"type": "message_start", "message": messages_whole(None)}
     yield {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
-    for _ in range(PIECES):
-        yield {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": PIECE}}
+    for piece in STREAMED:
+        yield {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}}
     yield {"type": "content_block_stop", "index": 0}
     stopped = {"stop_reason": "end_turn", "stop_sequence": None}
     yield {"type": "message_delta", "delta": stopped, "usage": {"output_tokens": 80}}
@@ -240,11 +242,11 @@ def gemini_whole(part: dict[str, Any] | None = None, **candidate: Any) -> dict[s
 
 
 def gemini_events() -> Iterator[dict[str, Any]]:
-    for _ in range(PIECES - 1):
-        event = gemini_whole({"text": PIECE})
+    for piece in STREAMED[:-1]:
+        event = gemini_whole({"text": piece})
         del event["candidates"][0]["finishReason"]
         yield event
-    yield gemini_whole({"text": PIECE})
+    yield gemini_whole({"text": STREAMED[-1]})
 
 
 class Answers:

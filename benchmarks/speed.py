@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import report
-from cases import CASES, Case
+from cases import ASYNC_1, ASYNC_20, CASES, STREAMS_50, Case
 from peers import FAMILIES as PEER_FAMILIES
 from peers import PEERS, VARIABLES
 from subjects import AGENT, AIOHTTP, FAMILIES, POST, PROVIDER, TYPED, Family
@@ -132,7 +132,7 @@ def takes_part(name: str, case: Case, family: Family) -> bool:
     """Whether a subject has this case."""
     if case.few and not family.whole:
         return False
-    if case.method in ("structured", "tool_turn"):
+    if case.method in ("structured", "tool_turn") or case in (ASYNC_1, ASYNC_20, STREAMS_50):
         return name in (TYPED, AGENT)
     if case.method == "construct":
         return name in (TYPED, PROVIDER, AGENT)
@@ -199,7 +199,7 @@ def measure_starts(server: str, options: Options, figures: Figures) -> None:
         for name, code in peer.first.items():
             runs.append((python, name, "first call of a process", peer.name, code.replace("URL", server), False))
     with TemporaryDirectory() as cache:
-        for number in range(min(options.rounds, 5) + 1):  # the first one fills the cache
+        for number in range(min(options.rounds, 3) + 1):  # the first one fills the cache
             bare = 0.0
             for python, family_name, case, subject, code, ours in runs:
                 variables = {**environment(ours), **_KEYS, "PYTHONPYCACHEPREFIX": cache}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cases import BY_NAME, Case
-from server import OBJECT, PIECE, PIECES, TEXT
+from server import OBJECT, STREAMED, TEXT
 from subjects import FAMILIES, POST, at_once, make_subject
 
 
@@ -45,7 +45,7 @@ class Rounds:
             return None
         if case.method == "structured":
             return str(json.loads(OBJECT)["capital_city"])
-        return PIECE * PIECES if case.streamed else TEXT
+        return "".join(STREAMED) if case.streamed else TEXT
 
     def work(self, case: Case) -> Callable[[], list[Any]]:
         """What a round does again and again; it returns the answers."""
