@@ -110,7 +110,9 @@ class AnyLLM(_Peer):
     def begin(self) -> None:
         from any_llm import AnyLLM as Made
 
-        self.made = Made.create(self.family.sdk, api_key="benchmark", api_base=self.url)
+        # One each: a client that synchronous calls used belongs to an event loop of theirs.
+        made = [Made.create(self.family.sdk, api_key="benchmark", api_base=self.url) for _ in range(2)]
+        self.made, self.async_made = made
 
     def more(self, long: bool) -> dict[str, Any]:
         tools = {"tools": self.tools[long]} if long else {}
@@ -120,13 +122,13 @@ class AnyLLM(_Peer):
         return str(self.made.completion(**self.more(long)).choices[0].message.content)
 
     async def acomplete(self, long: bool) -> str:
-        return str((await self.made.acompletion(**self.more(long))).choices[0].message.content)
+        return str((await self.async_made.acompletion(**self.more(long))).choices[0].message.content)
 
     def stream(self, long: bool) -> str:
         return "".join([_delta(chunk) for chunk in self.made.completion(stream=True, **self.more(long))])
 
     async def astream(self, long: bool) -> str:
-        chunks = await self.made.acompletion(stream=True, **self.more(long))
+        chunks = await self.async_made.acompletion(stream=True, **self.more(long))
         return "".join([_delta(chunk) async for chunk in chunks])
 
 
