@@ -165,7 +165,7 @@ def page(figures: Any) -> str:
     missed = [goal for goal in made if not goal.met]
     text = [
         "# Performance",
-        "What lazybridge costs beside the vendors' SDKs, on which it stands, and beside its peers. Every figure is from one\nrun of `python benchmarks/speed.py --peers --write`, which also wrote this page: CPU of the client's process, medians of\nrounds in which all took turns, against one server on loopback with canned answers. Compare ratios, not microseconds\nbetween machines; what a vendor takes to answer is the same for all and a thousand times as much.",
+        "What lazybridge costs beside the vendors' SDKs, on which it stands, and beside its peers: printed and written by\n`python benchmarks/speed.py --peers --write`. CPU of the client's process, medians of rounds in which those that are compared\ntook turns, against a server on loopback with canned answers. Compare ratios, not microseconds between machines; what a\nvendor takes to answer is the same for all, and a thousand times as much.",
         versions(figures),
         "![CPU of a call, as a part of the raw SDK's](assets/performance.svg)",
         "`SDK typed` is the vendor's documented `create` on its default transport, `SDK typed, aiohttp` the same on the SDK's\naiohttp transport, `SDK post` the SDK's untyped `post`, on which lazybridge stands; `provider` is that with the\ntranslation and the price, `Agent` the whole. `ratio` is to `SDK typed`: below 1 is cheaper.",

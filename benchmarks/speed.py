@@ -48,7 +48,7 @@ FIRST_CALLS = {
     "anthropic": f'import anthropic; anthropic.Anthropic(api_key="k", base_url="URL").messages.create(model="MODEL", max_tokens=1024, messages={_HI}).content',
     "groq": f'import groq; groq.Groq(api_key="k", base_url="URL").chat.completions.create(model="MODEL", messages={_HI}).choices',
     "mistral": f'from mistralai.client import Mistral; Mistral(api_key="k", server_url="URL").chat.complete(model="MODEL", messages={_HI}).choices',
-    "google": 'from google import genai; c = genai.Client(api_key="k", http_options={"base_url": "URL"}); c.models.generate_content(model="MODEL", contents="hi").text',
+    "google": 'from google import genai; c = genai.Client(api_key="k", http_options={"base_url": "URL", "api_version": "v1beta"}); c.models.generate_content(model="MODEL", contents="hi").text',
 }
 BASELINES = {case.name: TYPED for case in CASES} | {"first call of a process": TYPED, "import": "import openai"}
 
@@ -159,6 +159,7 @@ def measure_family(family: Family, server: str, bodies: Path, options: Options, 
                     elif case.method != "construct":
                         sent[worker.name] = told(server, "last")
                 check_same(family, case, sent)
+                options.keep(figures)
 
 
 def check_same(family: Family, case: Case, sent: dict[str, Any]) -> None:

@@ -159,7 +159,7 @@ class Typed:
     def clients(self) -> tuple[Any, Any]:
         sdk = __import__(self.family.sdk)
         title = {"openai": "OpenAI", "anthropic": "Anthropic", "groq": "Groq"}[self.family.sdk]
-        arguments: dict[str, Any] = {"api_key": "benchmark", "base_url": self.url, "max_retries": 0}
+        arguments: dict[str, Any] = {"api_key": "benchmark", "base_url": self.url, "max_retries": 0, "timeout": 60}
         transport = {"http_client": sdk.DefaultAioHttpClient()} if self.aiohttp else {}
         return getattr(sdk, title)(**arguments), getattr(sdk, f"Async{title}")(**arguments, **transport)
 

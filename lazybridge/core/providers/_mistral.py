@@ -2,7 +2,7 @@
 
 `Mistral.do_request` is the SDK's own way to send: its hooks (service accounts, user agent, tracing) and its log.
 `chat.complete` puts a pydantic transform in front of it and another behind, which cost ten times as much CPU as the rest
-(`benchmarks/mistral.py`). The SDK's SSE decoder looks at each byte in Python; httpx2, on which the SDK stands, has one
+(`benchmarks/speed.py`). The SDK's SSE decoder looks at each byte in Python; httpx2, on which the SDK stands, has one
 that costs a tenth.
 """
 
