@@ -14,7 +14,7 @@ from typing import Any
 
 from cases import ASYNC_100, ASYNC_400, ASYNC_STREAM, LONG, SHORT, STREAM, STREAMS_50
 from peers import PEERS
-from subjects import AGENT, POST, PROVIDER, TYPED
+from subjects import AGENT, FAMILIES, POST, PROVIDER, TYPED
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, PLOT = ROOT / "docs" / "performance.md", ROOT / "docs" / "assets" / "performance.svg"
@@ -143,6 +143,20 @@ def versions(figures: Any) -> str:
     return f"{date.today()}, {machine}. SDKs: {ours}." + (f" Peers: {peers}." if peers else "")
 
 
+def run_of(figures: Any) -> str:
+    """How many rounds there were, how busy the machine was, and what was left out of this run."""
+    rounds = {
+        len(times) for cases in figures.cpu.values() for subjects in cases.values() for times in subjects.values()
+    }
+    absent = [*(name for name in FAMILIES if name not in figures.cpu)]
+    absent += [] if "start" in figures.cpu else ["imports and first calls"]
+    absent += [] if figures.soak else ["memory and connections of many calls"]
+    absent += [] if figures.peers else ["peers"]
+    load = f"{os.getloadavg()[0]:.0f} processes wanted to run" if hasattr(os, "getloadavg") else "load unknown"
+    left_out = f" Not in this run: {', '.join(absent)}." if absent else ""
+    return f"Rounds: {min(rounds)} to {max(rounds)}; {load} on these cores when it ended.{left_out}"
+
+
 # --- as a page ------------------------------------------------------------------------------------------------------
 
 
@@ -167,6 +181,7 @@ def page(figures: Any) -> str:
         "# Performance",
         "What lazybridge costs beside the vendors' SDKs, on which it stands, and beside its peers: printed and written by\n`python benchmarks/speed.py --peers --write`. CPU of the client's process, medians of rounds in which those that are compared\ntook turns, against a server on loopback with canned answers. Compare ratios, not microseconds between machines; what a\nvendor takes to answer is the same for all, and a thousand times as much.",
         versions(figures),
+        run_of(figures),
         "![CPU of a call, as a part of the raw SDK's](assets/performance.svg)",
         "`SDK typed` is the vendor's documented `create` on its default transport, `SDK typed, aiohttp` the same on the SDK's\naiohttp transport, `SDK post` the SDK's untyped `post`, on which lazybridge stands; `provider` is that with the\ntranslation and the price, `Agent` the whole. `ratio` is to `SDK typed`: below 1 is cheaper.",
         "## Goals",

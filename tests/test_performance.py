@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import socket
-import threading
 import tracemalloc
 from collections.abc import Iterator
 
@@ -13,7 +11,6 @@ import pytest
 
 from lazybridge import Agent, Message
 from lazybridge.core.growing import GrowingText
-from lazybridge.core.providers._clients import http_client
 from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk
 from lazybridge.core.wire import Accumulator
 from lazybridge.core.wire.chat import ChatWire
@@ -87,59 +84,3 @@ def test_a_long_conversation_is_not_built_anew_by_the_engine() -> None:
     said = [Message.user("hi"), Message.assistant("hello")] * 500 + [Message.user("hi")]
     Agent(Looks(["done"]))(said).text()
     assert all(sent is given for sent, given in zip(seen[0].messages, said, strict=True))
-
-
-class OneAnswer:
-    """A server of one connection: what its first `recv` brought, and all that it was sent."""
-
-    def __init__(self, status: str = "200 OK", *, reads: int | None = None) -> None:
-        self.status, self.reads = status, reads
-        self.first, self.total = b"", 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/"
-        self.thread = threading.Thread(target=self._serve, daemon=True)
-        self.thread.start()
-
-    def _serve(self) -> None:
-        connection, _ = self.listener.accept()
-        with connection:
-            self.first = connection.recv(1 << 20)
-            self.total = len(self.first)
-            head, _, body = self.first.partition(b"\r\n\r\n")
-            length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-            left = 0 if self.reads else length - len(body)
-            while left > 0:
-                left -= (got := len(connection.recv(1 << 20)))
-                self.total += got
-            connection.sendall(f"HTTP/1.1 {self.status}\r\ncontent-length: 2\r\n\r\nok".encode())
-
-    def close(self) -> None:
-        self.thread.join(5)
-        self.listener.close()
-
-
-@pytest.mark.parametrize("library", ["httpx", "httpx2"])
-def test_a_requests_head_and_body_leave_in_one_write(library: str) -> None:
-    server = OneAnswer()
-    with http_client(library) as client:
-        assert client.post(server.url, content=b"x" * 500).text == "ok"
-    server.close()
-    assert server.first.endswith(b"\r\n\r\n" + b"x" * 500)
-
-
-@pytest.mark.parametrize("library", ["httpx", "httpx2"])
-@pytest.mark.parametrize("size", [70_000, 3_000_000])
-def test_a_large_body_arrives_whole(library: str, size: int) -> None:
-    server = OneAnswer()
-    with http_client(library) as client:
-        assert client.post(server.url, content=b"x" * size).text == "ok"
-    server.close()
-    assert server.total > size
-
-
-@pytest.mark.parametrize("library", ["httpx", "httpx2"])
-def test_a_server_that_answers_before_it_has_read_the_body_is_heard(library: str) -> None:
-    server = OneAnswer("413 Content Too Large", reads=1)
-    with http_client(library) as client:
-        assert client.post(server.url, content=b"x" * 1000).status_code == 413
-    server.close()

@@ -9,14 +9,12 @@ pool has none, requests keep the library's own timeouts.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
 from lazybridge.core.clock import TimeLeft
 
 _WRITTEN_AT_ONCE = 256 * 1024
-_HELD_AT_MOST = 64 * 1024
 
 
 def heed_time(client: Any) -> Any:
@@ -57,35 +55,21 @@ class _Backend:
 
 
 class _Stream:
-    """A connection that sends what is written before the next read at once: headers and body apart cost twice."""
-
     def __init__(self, inner: Any, library: Any) -> None:
         self._inner, self._library = inner, library
-        self._unsent = b""
-        self._writing: float | None = None
         self.close = inner.close
         self.get_extra_info = inner.get_extra_info
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        if self._unsent:
-            with suppress(self._library.WriteError):  # as httpcore does: what is to be read may say why
-                self._send(self._writing)
         read: bytes = self._inner.read(max_bytes, _seconds(timeout, self._library.ReadTimeout))
         return read
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._unsent, self._writing = self._unsent + buffer if self._unsent else buffer, timeout
-        if len(self._unsent) > _HELD_AT_MOST:
-            self._send(timeout)
-
-    def _send(self, timeout: float | None) -> None:
-        unsent, self._unsent = self._unsent, b""
-        for start in range(0, len(unsent), _WRITTEN_AT_ONCE):
-            part = unsent[start : start + _WRITTEN_AT_ONCE] if len(unsent) > _WRITTEN_AT_ONCE else unsent
+        for start in range(0, len(buffer), _WRITTEN_AT_ONCE):
+            part = buffer[start : start + _WRITTEN_AT_ONCE] if len(buffer) > _WRITTEN_AT_ONCE else buffer
             self._inner.write(part, _seconds(timeout, self._library.WriteTimeout))
 
     def start_tls(self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None) -> _Stream:
-        self._send(timeout)
         seconds = _seconds(timeout, self._library.ConnectTimeout)
         return _Stream(self._inner.start_tls(ssl_context, server_hostname, seconds), self._library)
 
