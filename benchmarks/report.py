@@ -213,7 +213,7 @@ print(warming.errors)
 ```
 
 A vendor's name imports its SDK and loads the certificates that all clients of the process share; an agent, a provider or
-a `Model` also has its own client made and connected, without a request. `join` is a thread's; `errors` says by name what did
+a `Model` also has its own client made and connected, by a HEAD without credentials. `join` is a thread's; `errors` says by name what did
 not work, such as a package that is not installed: the call itself will say so, too."""
 
 
