@@ -1,7 +1,9 @@
-"""A loopback HTTP/1.1 server with canned answers of three APIs, whole and streamed: cheap, so that a client is what is measured.
+"""A loopback HTTP/1.1 server with canned answers of four APIs, whole and streamed: cheap, so that a client is what is measured.
 
 `python benchmarks/server.py` takes a free port, prints its base URL and ends after `--seconds`, or when it is terminated.
-A streamed answer leaves in one write, one HTTP chunk for each event. `GET /last` returns the last JSON body that came in.
+A streamed answer leaves in one write, one HTTP chunk for each event. `GET /last` returns the last JSON body that came in,
+`GET /connections` how many connections were opened. A body that names the field `capital_city` gets an answer of that
+schema, one that names the tool `weather_in` a call of it, until the tool's result is in the body.
 """
 
 from __future__ import annotations
@@ -15,8 +17,14 @@ from typing import Any
 
 PIECES = 500
 TEXT = " ".join(f"word{number:03}" for number in range(40))
-PIECE = " word"
+STREAMED = [
+    " word" if number % 2 else " and" for number in range(PIECES)
+]  # litellm refuses a model that repeats itself
 OPENAI_MODEL, ANTHROPIC_MODEL = "gpt-6-luna", "claude-haiku-5-5"
+GOOGLE_MODEL = "gemini-3.8-flash"
+OBJECT = '{"capital_city": "Paris", "inhabitants": 2100000}'
+WEATHER = "18 degrees"
+_ARGUMENTS = {"city": "Paris"}
 
 _LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:\s*chunked", re.IGNORECASE)
@@ -37,14 +45,20 @@ def _chat_usage() -> dict[str, Any]:
     }
 
 
-def chat_whole() -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": TEXT, "refusal": None, "annotations": []}
+def chat_whole(text: str | None = TEXT) -> dict[str, Any]:
+    """The answer; without a text a tool call."""
+    message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
+    if text is None:
+        function = {"name": "weather_in", "arguments": json.dumps(_ARGUMENTS)}
+        message["tool_calls"] = [{"id": "call12345", "type": "function", "function": function}]
     return {
         "id": "chatcmpl-benchmark",
         "object": "chat.completion",
         "created": 1_790_000_000,
         "model": OPENAI_MODEL,
-        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
+        "choices": [
+            {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop" if text else "tool_calls"}
+        ],
         "usage": _chat_usage(),
         "service_tier": "default",
         "system_fingerprint": "fp_benchmark",
@@ -67,8 +81,8 @@ def chat_events() -> Iterator[dict[str, Any]]:
         }
 
     yield chunk({"role": "assistant", "content": "", "refusal": None})
-    for _ in range(PIECES):
-        yield chunk({"content": PIECE})
+    for piece in STREAMED:
+        yield chunk({"content": piece})
     yield chunk({}, "stop")
     yield chunk(None, usage=_chat_usage())
 
@@ -117,6 +131,17 @@ def responses_whole(text: str = TEXT, status: str = "completed") -> dict[str, An
     }
 
 
+def responses_call() -> dict[str, Any]:
+    call = {
+        "id": "fc_benchmark",
+        "type": "function_call",
+        "status": "completed",
+        "call_id": "call_1",
+        "name": "weather_in",
+    }
+    return {**responses_whole(), "output": [{**call, "arguments": json.dumps(_ARGUMENTS)}]}
+
+
 def _responses_item(text: str | None) -> dict[str, Any]:
     content = [] if text is None else [{"type": "output_text", "annotations": [], "logprobs": [], "text": text}]
     status = "in_progress" if text is None else "completed"
@@ -124,7 +149,7 @@ def _responses_item(text: str | None) -> dict[str, Any]:
 
 
 def responses_events() -> Iterator[dict[str, Any]]:
-    text = PIECE * PIECES
+    text = "".join(STREAMED)
     place = {"item_id": "msg_benchmark", "output_index": 0, "content_index": 0}
     part = {"type": "output_text", "annotations": [], "logprobs": [], "text": ""}
     events: list[dict[str, Any]] = [
@@ -136,11 +161,11 @@ def responses_events() -> Iterator[dict[str, Any]]:
             {
                 "type": "response.output_text.delta",
                 **place,
-                "delta": PIECE,
+                "delta": piece,
                 "logprobs": [],
                 "obfuscation": "aBcDeFgHiJ",
             }
-            for _ in range(PIECES)
+            for piece in STREAMED
         ),
         {"type": "response.output_text.done", **place, "text": text, "logprobs": []},
         {"type": "response.content_part.done", **place, "part": {**part, "text": text}},
@@ -171,11 +196,16 @@ def messages_whole(text: str | None = TEXT) -> dict[str, Any]:
     }
 
 
+def messages_call() -> dict[str, Any]:
+    call = {"type": "tool_use", "id": "toolu_1", "name": "weather_in", "input": _ARGUMENTS}
+    return {**messages_whole(), "content": [call], "stop_reason": "tool_use"}
+
+
 def messages_events() -> Iterator[dict[str, Any]]:
     yield {"type": "message_start", "message": messages_whole(None)}
     yield {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
-    for _ in range(PIECES):
-        yield {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": PIECE}}
+    for piece in STREAMED:
+        yield {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}}
     yield {"type": "content_block_stop", "index": 0}
     stopped = {"stop_reason": "end_turn", "stop_sequence": None}
     yield {"type": "message_delta", "delta": stopped, "usage": {"output_tokens": 80}}
@@ -201,23 +231,75 @@ def _head(content_type: str, framing: str) -> bytes:
     return f"HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\n{ids}\r\n{framing}\r\n\r\n".encode()
 
 
-# By path: the whole answer and the streamed one.
-ANSWERS: dict[bytes, tuple[bytes, bytes]] = {
-    b"/v1/chat/completions": (_whole(chat_whole()), _streamed(chat_events(), named=False, done=True)),
-    b"/v1/responses": (_whole(responses_whole()), _streamed(responses_events(), named=True)),
-    b"/v1/messages": (_whole(messages_whole()), _streamed(messages_events(), named=True)),
-}
-ANSWERS[b"/openai/v1/chat/completions"] = ANSWERS[b"/v1/chat/completions"]  # Groq's path
+def gemini_whole(part: dict[str, Any] | None = None, **candidate: Any) -> dict[str, Any]:
+    content = {"role": "model", "parts": [part or {"text": TEXT}]}
+    return {
+        "candidates": [{"content": content, "index": 0, "finishReason": "STOP", **candidate}],
+        "usageMetadata": {"promptTokenCount": 120, "candidatesTokenCount": 80, "totalTokenCount": 200},
+        "modelVersion": GOOGLE_MODEL,
+        "responseId": "benchmark",
+    }
+
+
+def gemini_events() -> Iterator[dict[str, Any]]:
+    for piece in STREAMED[:-1]:
+        event = gemini_whole({"text": piece})
+        del event["candidates"][0]["finishReason"]
+        yield event
+    yield gemini_whole({"text": STREAMED[-1]})
+
+
+class Answers:
+    """What one path answers."""
+
+    def __init__(self, text: bytes, structured: bytes, call: bytes, streamed: bytes) -> None:
+        self.text, self.structured, self.call, self.streamed = text, structured, call, streamed
+
+    def to(self, path: bytes, body: bytes) -> bytes:
+        """The answer to a body, looked through and not parsed: that would cost more than the rest."""
+        if _STREAM.search(body) or b"streamGenerateContent" in path:
+            return self.streamed
+        if b"capital_city" in body:
+            return self.structured
+        return self.call if b"weather_in" in body and WEATHER.encode() not in body else self.text
+
+
+_STREAM = re.compile(rb'"stream":\s*true')
+_CHAT = Answers(
+    _whole(chat_whole()), _whole(chat_whole(OBJECT)), _whole(chat_whole(None)),
+    _streamed(chat_events(), named=False, done=True),
+)  # fmt: skip
+_GEMINI = Answers(
+    _whole(gemini_whole()), _whole(gemini_whole({"text": OBJECT})),
+    _whole(gemini_whole({"functionCall": {"name": "weather_in", "args": _ARGUMENTS}})),
+    _streamed(gemini_events(), named=False),
+)  # fmt: skip
+# By how the path begins.
+ANSWERS = {
+    b"/v1/chat/completions": _CHAT,
+    b"/openai/v1/chat/completions": _CHAT,  # Groq's path
+    b"/v1/responses": Answers(
+        _whole(responses_whole()), _whole(responses_whole(OBJECT)), _whole(responses_call()),
+        _streamed(responses_events(), named=True),
+    ),
+    b"/v1/messages": Answers(
+        _whole(messages_whole()), _whole(messages_whole(OBJECT)), _whole(messages_call()),
+        _streamed(messages_events(), named=True),
+    ),
+    b"/v1beta/models/": _GEMINI,
+}  # fmt: skip
 
 
 class Connection(asyncio.Protocol):
     """One keep-alive connection."""
 
     last = b"{}"  # of all connections
+    opened = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        Connection.opened += 1
         self.buffer = b""
 
     def data_received(self, data: bytes) -> None:
@@ -242,13 +324,14 @@ class Connection(asyncio.Protocol):
         return method, path, body
 
     def _answer(self, method: bytes, path: bytes, body: bytes) -> bytes:
-        if method == b"GET" and path == b"/last":
-            return _head("application/json", f"content-length: {len(Connection.last)}") + Connection.last
-        if method != b"POST" or path not in ANSWERS:
-            return b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
+        if method == b"GET":
+            said = Connection.last if path == b"/last" else str(Connection.opened).encode()
+            return _head("application/json", f"content-length: {len(said)}") + said
         Connection.last = body
-        whole, streamed = ANSWERS[path]
-        return streamed if json.loads(body).get("stream") else whole
+        for begin, answers in ANSWERS.items():
+            if path.startswith(begin):
+                return answers.to(path, body)
+        return b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
 
 
 def _unchunked(data: bytes) -> tuple[bytes, bytes] | None:
@@ -265,7 +348,7 @@ def _unchunked(data: bytes) -> tuple[bytes, bytes] | None:
 
 
 async def _serve(seconds: float) -> None:
-    server = await asyncio.get_running_loop().create_server(Connection, "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(Connection, "127.0.0.1", 0, backlog=1024)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await asyncio.sleep(seconds)
     server.close()

@@ -144,6 +144,8 @@ from lazybridge.shapes import generate_3d as generate_3d
 from lazybridge.tools import Tool as Tool
 from lazybridge.video import agenerate_video as agenerate_video
 from lazybridge.video import generate_video as generate_video
+from lazybridge.warming import Warming as Warming
+from lazybridge.warming import warm as warm
 
 __version__: str
 __all__: list[str]

@@ -9,6 +9,7 @@ from typing import Self
 from lazybridge.core import tokens
 from lazybridge.core.content import Media
 from lazybridge.core.errors import StreamTruncated
+from lazybridge.core.growing import GrowingText
 from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk, ToolCall, UsageStats
 from lazybridge.core.usage import counters
 
@@ -22,8 +23,8 @@ class Arrived:
 
     def __init__(self) -> None:
         self._first = 0.0
-        self._text: list[str] = []
-        self._thinking: list[str] = []
+        self._text, self._thinking = GrowingText(), GrowingText()
+        self.begun = False  # whether anything arrived
         self._calls: list[ToolCall] = []
         self._media: list[Media] = []
         self._final: StreamChunk | None = None
@@ -37,36 +38,34 @@ class Arrived:
         return arrived
 
     @property
-    def begun(self) -> bool:
-        """Whether anything arrived."""
-        return bool(self._text)
-
-    @property
     def text(self) -> str:
         """The text so far."""
-        return "".join(self._text)
+        return str(self._text)
 
     def add(self, chunk: StreamChunk) -> None:
         """Take one more chunk."""
-        if not self._text:
-            self._first = time.time()
-        self._text.append(chunk.delta)
-        self._thinking.append(chunk.thinking_delta)
-        self._calls += chunk.tool_calls
-        self._media += chunk.media
+        if not self.begun:
+            self._first, self.begun = time.time(), True
+        self._text.write(chunk.delta)
+        if chunk.thinking_delta:
+            self._thinking.write(chunk.thinking_delta)
+        if chunk.tool_calls:
+            self._calls += chunk.tool_calls
+        if chunk.media:
+            self._media += chunk.media
         if chunk.is_final:
             self._final = chunk
 
     def first_chunk_ms(self, started: float) -> float | None:
         """How long the first chunk took; None where there was none. `started` is seconds since the epoch."""
-        return (self._first - started) * 1000 if self._text else None
+        return (self._first - started) * 1000 if self.begun else None
 
     def usage(self, request: CompletionRequest) -> UsageStats | None:
         """The least that can have been used: what the vendor has counted so far, else what the texts come to. None
         where nothing has arrived."""
         usage = self._counters[-1]() if self._counters else UsageStats()
         if usage.input_tokens is None:
-            if not self._text:
+            if not self.begun:
                 return None
             read = "" if _MAY_DROP & set(request.extra_body or ()) else " ".join(_texts(request))
             usage.input_tokens = usage.cached_input_tokens = tokens.at_least(read)
@@ -81,7 +80,7 @@ class Arrived:
             raise StreamTruncated("the stream ended without a final chunk", provider=provider)
         return final.response or CompletionResponse(
             self.text,
-            "".join(self._thinking),
+            str(self._thinking),
             self._calls,
             final.stop_reason,
             final.model,

@@ -113,13 +113,15 @@ def _ask_stream(run: Run, request: CompletionRequest, shown: bool = True) -> Gen
         attempt = run.begin(request)
         try:
             with closed(hedging.stream(run, request, attempt)) as stream:
-                chunks = iter(stream)
+                chunks, timed = iter(stream), run.patience.attempt is not None
                 while True:
-                    run.patience.wait(arrived)
+                    if timed:
+                        run.patience.wait(arrived)
                     chunk = next(chunks, None)
                     if chunk is None:
                         break
-                    run.deadline.check()
+                    if timed:
+                        run.deadline.check()
                     run.arrived.add(chunk)
                     if not chunk.is_final:
                         arrived = True

@@ -59,6 +59,7 @@ HOMES = {
     "shapes": "agenerate_3d generate_3d",
     "tools": "Tool",
     "video": "agenerate_video generate_video",
+    "warming": "Warming warm",
 }
 # fmt: on
 HOME_OF = {name: home for home, names in HOMES.items() for name in names.split()}

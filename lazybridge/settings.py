@@ -144,7 +144,9 @@ def messages_of(task: Task, attachments: Iterable[Any]) -> tuple[Message, ...]:
     if not messages:
         raise ValueError("the conversation is empty: []")
     for place, message in enumerate(messages):
-        if message.role is USER and not any(block != TextContent("") for block in message.blocks):
+        if message.role is not USER or (message.content and isinstance(message.content, str)):
+            continue
+        if not any(block != TextContent("") for block in message.blocks):
             raise ValueError(f"message {place} of the conversation is empty: {message.content!r}")
     return (*messages, Message.user("", attachments=attachments)) if attachments else messages
 

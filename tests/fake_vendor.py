@@ -116,6 +116,11 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         pass
 
+    def do_HEAD(self) -> None:
+        """What vendors say to a HEAD of their base URL."""
+        self._heard(None)
+        self._send(404, b"", {})
+
     def do_GET(self) -> None:
         """A list; a file; or a batch, which has ended when it is looked at, and its results, the last first."""
         name = self.path.partition("?")[0].rsplit("/", 1)[-1]

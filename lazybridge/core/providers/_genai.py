@@ -40,6 +40,7 @@ class _Client:
                 **settings,
             ),
         )
+        self.base_url = self.client._api_client._http_options.base_url
 
     def _generation(self, path: str, body: Mapping[str, Any], options: Mapping[str, Any], stream: bool) -> Any:
         """The SDK's request; a conversation's model stands in its body, and is sent in the URL."""

@@ -2,7 +2,7 @@
 
 `Mistral.do_request` is the SDK's own way to send: its hooks (service accounts, user agent, tracing) and its log.
 `chat.complete` puts a pydantic transform in front of it and another behind, which cost ten times as much CPU as the rest
-(`benchmarks/mistral.py`). The SDK's SSE decoder looks at each byte in Python; httpx2, on which the SDK stands, has one
+(`benchmarks/speed.py`). The SDK's SSE decoder looks at each byte in Python; httpx2, on which the SDK stands, has one
 that costs a tenth.
 """
 
@@ -32,6 +32,7 @@ class _Built:
         sync, asynchronous = (http, other) if isinstance(http, httpx2.Client) else (other, http)
         self.http = http
         self.sdk = Mistral(api_key=api_key, server_url=server_url, client=sync, async_client=asynchronous)
+        self.base_url = self.sdk.sdk_configuration.get_server_details()[0]
 
     def request(
         self, verb: str, path: str, options: Mapping[str, Any], accept: str = "application/json", **sent: Any

@@ -7,6 +7,7 @@ from typing import Any
 
 from lazybridge.core.content import Media, TokenLogprob
 from lazybridge.core.errors import StreamTruncated, error_in_body
+from lazybridge.core.growing import GrowingText
 from lazybridge.core.types import CompletionResponse, StopReason, StreamChunk, ToolCall, UsageStats
 from lazybridge.core.wire import counts, joined, number, reported_cost, stop_reason
 from lazybridge.core.wire.chat_thinking import Thoughts
@@ -88,10 +89,8 @@ class ChatAccumulator:
         self.done = False
         self.raw: Mapping[str, Any] | None = None
         self.model: str | None = None
-        self.text: list[str] = []
-        self.thinking: list[str] = []
-        self.refusal: list[str] = []
-        self.further: dict[int, list[str]] = {}
+        self.text, self.thinking, self.refusal = GrowingText(), GrowingText(), GrowingText()
+        self.further: dict[int, GrowingText] = {}
         self.media: list[Media] = []
         self.logprobs: list[TokenLogprob] = []
         self.audio: dict[str, Any] = {}
@@ -123,9 +122,19 @@ class ChatAccumulator:
         for choice in choices or []:
             if choice.get("index"):
                 further = _text_and_thinking(choice.get("delta") or {})[0]
-                self.further.setdefault(choice["index"], []).append(further)
+                self.further.setdefault(choice["index"], GrowingText()).write(further)
                 continue
             delta = choice.get("delta") or {}
+            if (
+                len(delta) == 1
+                and isinstance(delta.get("content"), str)
+                and not choice.get("logprobs")
+                and not self.kept
+            ):
+                self.text.write(delta["content"])  # text and nothing else, as almost every piece is
+                text += delta["content"]
+                self.finish_reason = choice.get("finish_reason") or self.finish_reason
+                continue
             new_text, new_thinking = _text_and_thinking(delta)
             if delta.get("audio"):
                 new_text += self._hear(delta["audio"])
@@ -136,12 +145,12 @@ class ChatAccumulator:
             if self.kept is not None:
                 self.kept.add(delta.get("content"))
             if delta.get("refusal"):
-                self.refusal.append(delta["refusal"])
+                self.refusal.write(delta["refusal"])
                 new_text += delta["refusal"]
             elif new_text:
-                self.text.append(new_text)
+                self.text.write(new_text)
             if new_thinking:
-                self.thinking.append(new_thinking)
+                self.thinking.write(new_thinking)
             self.thoughts.add(delta)
             self.annotations += delta.get("annotations") or ()
             text += new_text
@@ -176,8 +185,8 @@ class ChatAccumulator:
 
     def finish(self) -> CompletionResponse:
         """The whole answer; a stream without a finish reason was cut."""
-        refusal = joined(self.refusal)
-        text = joined(self.text) or refusal
+        refusal = str(self.refusal)
+        text = str(self.text) or refusal
         if self.finish_reason is None:
             error = StreamTruncated("the stream ended without a finish reason", provider=self.vendor, model=self.model)
             error.partial_text = text
@@ -185,14 +194,14 @@ class ChatAccumulator:
         calls = self.calls.whole()
         response = CompletionResponse(
             content=text,
-            thinking=joined(self.thinking),
+            thinking=str(self.thinking),
             tool_calls=calls,
             stop_reason=_stop_reason(self.finish_reason, calls, refusal, self.vendor),
             model=self.model,
             usage=self.counted(),
             citations=(*of_search(self.search), *of_annotations(self.annotations)),
             provider_state=self.thoughts.state(self.vendor, text, calls),
-            alternatives=tuple(joined(self.further[index]) for index in sorted(self.further)),
+            alternatives=tuple(str(self.further[index]) for index in sorted(self.further)),
             media=tuple(self.media),
             logprobs=tuple(self.logprobs),
         )

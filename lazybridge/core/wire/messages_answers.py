@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from lazybridge.core.errors import StreamTruncated, error_in_body
+from lazybridge.core.growing import GrowingText
 from lazybridge.core.types import (
     CompletionResponse,
     NativeTool,
@@ -39,7 +40,7 @@ class MessagesAccumulator:
         self.raw: Mapping[str, Any] | None = None
         self.message: dict[str, Any] = {}
         self.blocks: dict[int, dict[str, Any]] = {}
-        self.pieces: dict[tuple[int, str], list[str]] = {}
+        self.pieces: dict[tuple[int, str], GrowingText] = {}
 
     def feed(self, event: Mapping[str, Any]) -> StreamChunk | None:
         """A chunk with text or thinking, or None."""
@@ -86,10 +87,13 @@ class MessagesAccumulator:
         return self.blocks.setdefault(index, {})
 
     def _append(self, index: int, field: str, piece: str | None) -> None:
-        block = self._block(index)
-        if not block and field != "input":  # its start never came
-            block["type"] = field
-        self.pieces.setdefault((index, field), []).append(piece or "")
+        grown = self.pieces.get((index, field))
+        if grown is None:
+            block = self._block(index)
+            if not block and field != "input":  # its start never came
+                block["type"] = field
+            grown = self.pieces[index, field] = GrowingText()
+        grown.write(piece or "")
 
     def counted(self) -> UsageStats:
         """What the vendor has counted so far: the input from the first event on."""
@@ -110,9 +114,9 @@ class MessagesAccumulator:
         block = dict(self.blocks[index])
         for field in ("text", "thinking"):
             if (index, field) in self.pieces:
-                block[field] = (block.get(field) or "") + joined(self.pieces[index, field])
+                block[field] = (block.get(field) or "") + str(self.pieces[index, field])
         if (index, "input") in self.pieces:
-            text = joined(self.pieces[index, "input"])
+            text = str(self.pieces[index, "input"])
             call = ToolCall.parse("", "", text)
             block["input"] = dict(call.arguments)
             if call.error:

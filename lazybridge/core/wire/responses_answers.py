@@ -7,6 +7,7 @@ from typing import Any
 
 from lazybridge.core.content import Citation, ImageContent, TokenLogprob
 from lazybridge.core.errors import StreamTruncated, error_in_body
+from lazybridge.core.growing import GrowingText
 from lazybridge.core.types import CompletionResponse, ProviderState, StopReason, StreamChunk, ToolCall, UsageStats
 from lazybridge.core.wire import counts, joined, number, reported_cost, stop_reason
 from lazybridge.core.wire.citations import of_annotations, passages, queries_of_items
@@ -70,7 +71,7 @@ class ResponsesAccumulator:
         self.done = False
         self.raw: Mapping[str, Any] | None = None
         self.model: str | None = None
-        self.text: list[str] = []
+        self.text = GrowingText()
         self.items: dict[int, dict[str, Any]] = {}
         self.final: dict[str, Any] | None = None
 
@@ -78,8 +79,9 @@ class ResponsesAccumulator:
         """A chunk with text, thinking or an image, or None."""
         kind = event.get("type")
         if kind in _DELTAS:
-            self.text.append(event.get("delta") or "")
-            return StreamChunk(delta=event.get("delta") or "", model=self.model)
+            text = event.get("delta") or ""
+            self.text.write(text)
+            return StreamChunk(text, model=self.model)
         if kind in _THINKING_DELTAS:
             return StreamChunk(thinking_delta=event.get("delta") or "", model=self.model)
         if kind == "response.output_item.done":
@@ -106,7 +108,7 @@ class ResponsesAccumulator:
         """The whole answer; a stream without a terminal event was cut."""
         if self.final is None:
             error = StreamTruncated("the stream ended without a terminal event", provider=self.vendor, model=self.model)
-            error.partial_text = joined(self.text)
+            error.partial_text = str(self.text)
             raise error
         if not self.final.get("output"):  # some gateways leave the last event's output empty
             self.final["output"] = [self.items[index] for index in sorted(self.items)]

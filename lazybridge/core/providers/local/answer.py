@@ -104,7 +104,7 @@ class Answer:
             self._last = item
             chunk = self._fold.feed(item)
         except LazyBridgeError as exc:
-            exc.partial_text = "".join(self._fold.text)
+            exc.partial_text = str(self._fold.text)
             raise
         return None if self._plan.hidden else chunk
 
@@ -113,7 +113,7 @@ class Answer:
         error = ProviderTimeoutError(
             f"no whole answer after {self._plan.asked.timeout} s", provider="local", model=self.model
         )
-        error.partial_text = "".join(self._fold.text)
+        error.partial_text = str(self._fold.text)
         return error
 
     def finish(self) -> Generator[StreamChunk, None, None]:
