@@ -56,6 +56,11 @@ class LLMock(Peer):
         found: list[dict[str, Any]] = self.get("/_llmock/requests")["requests"]
         return found
 
+    def verdict(self, *, strict: bool = True) -> list[dict[str, Any]]:
+        """What it finds wrong with how its faults were taken; `strict` is with warnings."""
+        found: list[dict[str, Any]] = self.get("/_llmock/verdict")["findings"]
+        return [finding for finding in found if strict or finding["severity"] == "error"]
+
 
 class AIMock(Peer):
     def forget(self) -> None:

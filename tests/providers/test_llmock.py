@@ -203,3 +203,33 @@ def test_a_stream_that_breaks_before_any_text_is_asked_again(
     assert envelope.text()
     assert len(llmock.requests()) == 2
     assert [attempt.error for attempt in envelope.metadata.attempts] == [kind, None]
+
+
+# --- its own verdict: what its pytest fixture's `assert_resilient(strict=True)` asks -----------------------------------
+
+
+@pytest.mark.parametrize("place", SDKS, indirect=True)
+@pytest.mark.parametrize("mode", modes)
+@pytest.mark.parametrize("status", [429, 503, 529])
+def test_it_finds_nothing_wrong_with_how_a_failure_is_taken(
+    agents: Any, llmock: LLMock, status: int, mode: str
+) -> None:
+    llmock.behave({"type": "fail", "status": status, "retry_after": 0.15, "times": 2})
+    assert modes[mode](agents(), "hi").text()
+    assert llmock.verdict() == []
+
+
+@pytest.mark.parametrize("place", SDKS, indirect=True)
+@pytest.mark.parametrize("mode", ["streamed", "streamed asynchronously"])
+@pytest.mark.parametrize("fault", ["disconnect", "truncate", "malformed", "stall"])
+def test_it_finds_nothing_wrong_with_how_a_broken_stream_is_taken(
+    place: Place, agents: Any, llmock: LLMock, fault: str, mode: str
+) -> None:
+    """Restarted, since it looks at the requests alone: one that is not asked again could have passed for whole."""
+    after = place.text_at
+    llmock.behave({"type": "stream_fault", "kind": fault, "after_chunks": after, "stall_seconds": 1})
+    envelope = modes[mode](agents(on_break="restart", idle=0.3), "hi")
+    assert envelope.text()
+    assert [attempt.reason for attempt in envelope.metadata.attempts] == ["turn", "restart"]
+    # It warns of a malformed chunk where the rest was on its way before the client could hang up.
+    assert llmock.verdict(strict=fault != "malformed") == []
