@@ -41,7 +41,7 @@ def modes_of(fault: str) -> list[str]:
 def agent_for(model: str, vendor: FakeVendor, **more: Any) -> Agent:
     base = vendor.url + ("" if model.startswith("anthropic/") else "/v1")
     more.setdefault("extra_body", {"api_base": base})
-    return Agent(f"litellm/{model}", api_key=KEY, max_retries=0, **more)
+    return Agent(f"litellm/{model}", api_key=KEY, max_retries=0, breaker=False, **more)
 
 
 def told(envelope: Envelope) -> dict[str, Any]:

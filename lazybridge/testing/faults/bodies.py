@@ -81,9 +81,9 @@ def _chunked(exchange: Exchange) -> None:
 
 
 def _bad_chunk(exchange: Exchange) -> None:
-    exchange.head(200, "application/json", "transfer-encoding: chunked")
-    exchange.chunk(_json(exchange)[:40])
-    exchange.send(b"ZZ\r\nwhat follows is no chunk\r\n")
+    # In one packet: aiohttp 3.14.5 does not tell who reads a body of a chunk that is broken in a later one.
+    broken = b"28\r\n" + _json(exchange)[:40] + b"\r\nZZ\r\nwhat follows is no chunk\r\n"
+    exchange.head(200, "application/json", "transfer-encoding: chunked", then=broken)
     exchange.hang_up()
 
 

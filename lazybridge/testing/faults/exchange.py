@@ -145,12 +145,14 @@ class Exchange:
 
     # --- HTTP ---------------------------------------------------------------------------------------------------------
 
-    def head(self, status: int = 200, content_type: str = _JSON, *more: str, reason: str | None = None) -> None:
-        """The status line and the headers; `more` are further lines."""
+    def head(
+        self, status: int = 200, content_type: str = _JSON, *more: str, reason: str | None = None, then: bytes = b""
+    ) -> None:
+        """The status line and the headers; `more` are further lines, `then` is what comes in the same packet."""
         ids = ("x-request-id: req_1", "request-id: req_1", "mistral-correlation-id: req_1")
         phrase = HTTPStatus(status).phrase if reason is None and status in _KNOWN else reason or "Status"
         lines = (f"HTTP/1.1 {status} {phrase}", f"content-type: {content_type}", *ids, *more)
-        self.send("\r\n".join(lines).encode() + b"\r\n\r\n")
+        self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + then)
 
     def answer(
         self, status: int, body: Any, *more: str, content_type: str = _JSON, length: int | None = None, reason: str | None = None
