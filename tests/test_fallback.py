@@ -181,7 +181,7 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 
 def cut(kind: Kind) -> Fault:
-    return Fault(cut_after=5 if kind.provider == "anthropic" or kind.path.endswith("/responses") else 2)
+    return Fault(pause=0.02, cut_after=5 if kind.provider == "anthropic" or kind.path.endswith("/responses") else 2)
 
 
 def test_a_broken_stream_raises_unless_told_otherwise(kind: Kind, vendor: FakeVendor, streamed: Any) -> None:

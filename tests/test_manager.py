@@ -634,8 +634,8 @@ async def test_what_is_in_use_is_passed_over() -> None:
     for id, thing in {"busy": busy, "idle": idle, "new": new}.items():
         await mgr.register(id, thing)
     async with mgr.stream("busy", "hi") as stream:
-        async for _ in stream:
-            break
+        reading = aiter(stream)  # held, or the stream would end
+        await anext(reading)
         await mgr.load("idle")
         await mgr.load("new")
         assert (busy.is_loaded, idle.is_loaded) == (True, False)
@@ -686,8 +686,8 @@ async def test_who_waits_too_long_hears_who_holds_what(ask: Callable[[ModelManag
     await mgr.register("busy", Local(6))
     await mgr.register("new", Local(6))
     async with mgr.stream("busy", "hi") as stream:
-        async for _ in stream:
-            break
+        reading = aiter(stream)  # held, or the stream would end
+        await anext(reading)
         with pytest.raises(ProviderTimeoutError, match=r"'new' got no turn within 0.1 s: it takes 6.0 GiB of the 10.0 GiB in pool cpu: 'busy' holds 6.0 GiB, in use by 1 call"):  # fmt: skip
             await ask(mgr)
         with pytest.raises(ProviderTimeoutError, match="'busy' got no turn within 0.1 s: it is in use by 1 call"):
@@ -734,8 +734,8 @@ async def test_a_models_own_time_is_for_its_wait_too(model_file: Path, composed:
     hasty = composed(Model("local", options=lazybridge.ProviderOptions(timeout=0.2)))
     await mgr.register("hasty", hasty)
     async with mgr.stream("busy", "hi") as stream:
-        async for _ in stream:
-            break
+        reading = aiter(stream)  # held, or the stream would end
+        await anext(reading)
         with pytest.raises(ProviderTimeoutError, match="'hasty' got no turn within 0.2 s"):
             await mgr.complete("hasty", "hi")
         with pytest.raises(ProviderTimeoutError, match="'hasty' got no turn within 0.2 s"):
@@ -754,8 +754,8 @@ async def test_what_the_wait_leaves_of_a_models_own_time_is_the_calls(model_file
     await mgr.register("busy", busy)
     await mgr.register("timed", Model(provider, timeout=30, max_tokens=1))
     stream = mgr.stream("busy", "hi")
-    async for _ in stream:
-        break
+    reading = aiter(stream)  # held, or the stream would end
+    await anext(reading)
     asyncio.get_running_loop().call_later(0.3, lambda: asyncio.ensure_future(stream.aclose()))
     seen: list[float | None] = []
     real = provider.astream
@@ -793,8 +793,8 @@ async def test_nobody_is_evicted_where_that_would_not_be_enough() -> None:
         await mgr.register(id, thing)
     await mgr.load("idle")
     async with mgr.stream("busy", "hi") as stream:
-        async for _ in stream:
-            break
+        reading = aiter(stream)  # held, or the stream would end
+        await anext(reading)
         with pytest.raises(ProviderTimeoutError):
             await mgr.load("new", timeout=0.1)
     assert idle.is_loaded

@@ -397,7 +397,7 @@ def test_half_a_character_is_no_end_of_the_export(otel: Otel) -> None:
 
     provider = ScriptedProvider([ToolCall("1", "half", {}), "an answer \ud83d"])
     Agent(provider, tools=[half])("a question \ud83d")
-    assert "a result ?" in str(dict(otel.span("execute_tool half").attributes or {}))
+    assert "a result \\\\ud83d" in str(dict(otel.span("execute_tool half").attributes or {}))  # as the model reads it
     for span in otel.spans():
         for value in (span.attributes or {}).values():
             str(value).encode()  # as an exporter does
