@@ -93,6 +93,7 @@ class Run(Onward):
             response.adjustments = (*self._adjusted, *response.adjustments)
         attempt.receipt = response.receipt
         attempt.usage, attempt.request_id = response.usage, response.request_id
+        attempt.status_code = response.status_code
         asked, attempt.model = attempt.model, response.model or attempt.model
         self._settle(attempt, asked)
         if self.events is not None:

@@ -91,7 +91,7 @@ def test_a_call_is_a_row(agent: Callable[..., Agent], kind: Kind, mode: Mode, pa
     assert (row.audio_input_tokens, row.web_searches) == (meta.usage.audio_input_tokens, meta.usage.web_searches)
     assert (row.cost_usd, row.cost_status) == (meta.receipt.total, "exact")
     assert row.cost_usd
-    assert (row.status, row.status_code, row.run_id) == ("ok", None, meta.run_id)
+    assert (row.status, row.status_code, row.run_id) == ("ok", 200, meta.run_id)
     assert row.request_id == meta.request_id
     assert row.latency_ms == meta.attempts[0].duration_ms
 

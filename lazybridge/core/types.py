@@ -307,7 +307,8 @@ class Adjustment:
 
 @dataclass
 class CompletionResponse(Shown):
-    """What a model answered. `model` is the model that served; `raw` is the SDK's own object.
+    """What a model answered. `model` is the model that served; `raw` is the SDK's own object; `status_code` the HTTP status,
+    None where there was none.
 
     `last_text` is the last of several messages in one answer (commentary first, then the answer itself);
     `alternatives` are the texts of the further choices where several were asked for; `citations` are what the answer rests
@@ -323,6 +324,7 @@ class CompletionResponse(Shown):
     model: str | None = None
     usage: UsageStats = field(default_factory=UsageStats)
     request_id: str | None = None
+    status_code: int | None = None
     last_text: str | None = None
     alternatives: tuple[str, ...] = ()
     citations: tuple[Citation, ...] = ()

@@ -80,7 +80,7 @@ class SDKProvider(Files):
                         yield chunk
                     if state.done:
                         break
-            yield self._final(request, wire, call, state, events.response.headers)
+            yield self._final(request, wire, call, state, events.response)
             drain(events.response, self.http_library)
 
     async def astream(self, request: CompletionRequest) -> AsyncGenerator[StreamChunk, None]:
@@ -98,7 +98,7 @@ class SDKProvider(Files):
                         yield chunk
                     if state.done:
                         break
-            yield self._final(request, wire, call, state, events.response.headers)
+            yield self._final(request, wire, call, state, events.response)
             await adrain(events.response, self.http_library)
 
     def _unbroken(self, state: Accumulator, request: CompletionRequest) -> Unbroken:
@@ -159,15 +159,17 @@ class SDKProvider(Files):
         if _says_nothing(response, raw):
             raise ServerError("the answer has no content, and no reason why it ended", provider=self.name)
         response.raw = RawAnswer(raw, partial(self._build_raw, wire=wire))
+        response.status_code = getattr(http, "status_code", None)  # litellm in process tells none
         return self._finished(request, call, response, http.headers)
 
     def _final(
-        self, request: CompletionRequest, wire: Wire, call: SDKCall, state: Accumulator, headers: Mapping[str, str]
+        self, request: CompletionRequest, wire: Wire, call: SDKCall, state: Accumulator, http: Any
     ) -> StreamChunk:
         response = state.finish()
         if state.raw is not None:
             response.raw = RawAnswer(state.raw, partial(self._build_raw, wire=wire))
-        self._finished(request, call, response, headers)
+        response.status_code = getattr(http, "status_code", None)
+        self._finished(request, call, response, http.headers)
         return response.final_chunk()
 
     def _finished(
