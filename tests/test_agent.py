@@ -608,7 +608,7 @@ def test_a_turn_that_fails_leaves_the_cost_of_those_before_it(vendor: FakeVendor
     assert not envelope.ok
     assert first.usage is not None
     assert envelope.metadata.cost_usd == first.usage.cost_usd != 0
-    assert [attempt.status_code for attempt in envelope.metadata.attempts] == [None, 400]
+    assert [attempt.status_code for attempt in envelope.metadata.attempts] == [200, 400]
 
 
 def test_an_attempt_that_may_have_been_charged_makes_the_cost_unknown(vendor: FakeVendor) -> None:
