@@ -53,10 +53,10 @@ class Streams(BaseProvider):
         yield state.finish().final_chunk()
 
     async def acomplete(self, request: CompletionRequest) -> CompletionResponse:
-        raise NotImplementedError
+        raise NotImplementedError("its memory is measured in synchronous calls")
 
     def astream(self, request: CompletionRequest) -> Any:
-        raise NotImplementedError
+        raise NotImplementedError("its memory is measured in synchronous calls")
 
 
 def stream() -> float:

@@ -8,9 +8,9 @@ import weakref
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lazybridge.addresses import shown, whose
 from lazybridge.core.errors import CircuitOpenError, ProviderError
 from lazybridge.core.providers.base import BaseProvider
+from lazybridge.destination import shown, whose
 
 # It opens after so many failures in a row, no success among them for so many seconds.
 FAILURES, SECONDS = 5, 1.0

@@ -28,6 +28,7 @@ from lazybridge.core.catalogue import lifecycle, registered
 from lazybridge.core.providers import adjusting
 from lazybridge.core.providers.base import BaseProvider
 from tests.fake_vendor import FakeVendor
+from tests.four_ways import FOUR_WAYS, Mode
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +59,11 @@ def vendor() -> Iterator[FakeVendor]:
     server = FakeVendor()
     yield server
     server.close()
+
+
+@pytest.fixture(params=FOUR_WAYS.values(), ids=FOUR_WAYS)
+def mode(request: pytest.FixtureRequest) -> Mode:
+    return request.param  # type: ignore[no-any-return]
 
 
 @dataclass

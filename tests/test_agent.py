@@ -17,7 +17,6 @@ from pydantic import BaseModel
 from lazybridge import (
     Agent,
     ConfigurationError,
-    Envelope,
     LLMEngine,
     NativeTool,
     StreamTruncated,
@@ -32,48 +31,7 @@ from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.types import CompletionRequest, CompletionResponse, Message, StreamChunk, UsageStats
 from tests.conftest import KINDS, Kind
 from tests.fake_vendor import PIECES, TEXT, FakeVendor, Fault
-
-Mode = Callable[[Agent, str], Envelope[Any]]
-
-
-def by_call(agent: Agent, task: str) -> Envelope[Any]:
-    return agent(task)
-
-
-def by_run(agent: Agent, task: str) -> Envelope[Any]:
-    return asyncio.run(agent.run(task))
-
-
-def by_stream(agent: Agent, task: str) -> Envelope[Any]:
-    stream = agent.stream(task)
-    try:
-        for _ in stream:
-            pass
-    except Exception as exc:  # noqa: BLE001  # the envelope holds it as well
-        assert stream.envelope is not None
-        assert stream.envelope.error is exc
-    assert stream.envelope is not None
-    return stream.envelope
-
-
-def by_astream(agent: Agent, task: str) -> Envelope[Any]:
-    async def go() -> Envelope[Any]:
-        stream = agent.stream(task)
-        try:
-            async for _ in stream:
-                pass
-        except Exception as exc:  # noqa: BLE001
-            assert stream.envelope is not None
-            assert stream.envelope.error is exc
-        assert stream.envelope is not None
-        return stream.envelope
-
-    return asyncio.run(go())
-
-
-@pytest.fixture(params=[by_call, by_run, by_stream, by_astream], ids=["call", "run", "stream", "astream"])
-def mode(request: pytest.FixtureRequest) -> Mode:
-    return request.param  # type: ignore[no-any-return]
+from tests.four_ways import Mode, by_astream, by_call, by_run, by_stream
 
 
 def test_one_question_one_answer(agent: Callable[..., Agent], mode: Mode, kind: Kind) -> None:

@@ -50,7 +50,7 @@ LEVELS = (
     ("audience",),
     ("conventions", "event_facts"),
     ("events",),
-    ("awaiting", "addresses"),
+    ("awaiting", "destination"),
     ("core.providers",),
     ("core.tiers",),
     ("core.registry", "core.retry", "core.clock"),

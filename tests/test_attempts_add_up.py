@@ -14,7 +14,7 @@ import pytest
 from lazybridge import Budget, CircuitOpenError, RateLimit, breaker
 from tests.conftest import KINDS
 from tests.fake_vendor import TEXT, FakeVendor, Fault
-from tests.test_agent import by_astream, by_call, by_run, by_stream
+from tests.four_ways import by_astream, by_call, by_run, by_stream
 
 # Far from each other, so that no request is ended in the moment in which it is sent.
 AFTER, SLOW_S = 0.3, 0.9

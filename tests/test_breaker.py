@@ -18,14 +18,9 @@ from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.types import CompletionRequest, CompletionResponse
 from tests.conftest import COMPATIBLE, KINDS, Kind
 from tests.fake_vendor import TEXT, FakeVendor, Fault
-from tests.test_agent import Mode, by_astream, by_call, by_run, by_stream
+from tests.four_ways import Mode
 
 DOWN = Fault(status=500)
-
-
-@pytest.fixture(params=[by_call, by_run, by_stream, by_astream], ids=["call", "run", "stream", "astream"])
-def mode(request: pytest.FixtureRequest) -> Mode:
-    return request.param  # type: ignore[no-any-return]
 
 
 @pytest.fixture(params=["responses", "chat", "messages"])

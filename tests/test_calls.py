@@ -38,7 +38,8 @@ from lazybridge.core.providers.anthropic import AnthropicProvider
 from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk, ToolCall, UsageStats
 from tests.conftest import KINDS, Kind
 from tests.fake_vendor import TEXT, FakeVendor, Fault
-from tests.test_agent import Mode, ScriptedProvider, by_astream, by_call, by_run, by_stream
+from tests.four_ways import Mode, by_astream, by_call, by_run, by_stream
+from tests.test_agent import ScriptedProvider
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
 MODES = {"call": by_call, "run": by_run, "stream": by_stream, "astream": by_astream}

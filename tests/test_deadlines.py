@@ -21,16 +21,11 @@ from lazybridge.core.providers import _clients, _sockets
 from lazybridge.core.providers._clients import http_client
 from tests.conftest import KINDS, Kind
 from tests.fake_vendor import PIECES, TEXT, FakeVendor, Fault
+from tests.four_ways import Mode, by_astream, by_call, by_stream
 from tests.slow_server import Slow, SlowServer
-from tests.test_agent import Mode, by_astream, by_call, by_run, by_stream
 
 # How late a call may end: 0.1 s by promise, and what two busy cores add.
 LATE = 0.35
-
-
-@pytest.fixture(params=[by_call, by_run, by_stream, by_astream], ids=["call", "run", "stream", "astream"])
-def mode(request: pytest.FixtureRequest) -> Mode:
-    return request.param  # type: ignore[no-any-return]
 
 
 @pytest.fixture(params=KINDS.values(), ids=KINDS)

@@ -27,12 +27,7 @@ from lazybridge.core.errors import AuthenticationError, ProviderTimeoutError
 from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk, UsageStats
 from tests.conftest import KINDS
 from tests.fake_vendor import TEXT, FakeVendor, Fault
-from tests.test_agent import Mode, by_astream, by_call, by_run, by_stream
-
-
-@pytest.fixture(params=[by_call, by_run, by_stream, by_astream], ids=["call", "run", "stream", "astream"])
-def mode(request: pytest.FixtureRequest) -> Mode:
-    return request.param  # type: ignore[no-any-return]
+from tests.four_ways import Mode
 
 
 class Hours:

@@ -13,14 +13,9 @@ from lazybridge import Agent, ConfigurationError, ProviderError, StreamTruncated
 from lazybridge.core.types import StreamChunk
 from tests.conftest import KINDS, Kind
 from tests.fake_vendor import PIECES, TEXT, FakeVendor, Fault
-from tests.test_agent import Mode, by_astream, by_call, by_run, by_stream
+from tests.four_ways import Mode, by_astream, by_call, by_run, by_stream
 
 FIRST, SECOND = KINDS["responses"], KINDS["messages"]
-
-
-@pytest.fixture(params=[by_call, by_run, by_stream, by_astream], ids=["call", "run", "stream", "astream"])
-def mode(request: pytest.FixtureRequest) -> Mode:
-    return request.param  # type: ignore[no-any-return]
 
 
 @pytest.fixture(params=[by_stream, by_astream], ids=["stream", "astream"])

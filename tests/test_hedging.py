@@ -18,16 +18,11 @@ from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamChunk
 from tests.conftest import KINDS, Kind
 from tests.fake_vendor import PIECES, TEXT, FakeVendor, Fault
+from tests.four_ways import Mode, by_astream, by_call, by_run, by_stream
 from tests.slow_server import SlowServer
-from tests.test_agent import Mode, by_astream, by_call, by_run, by_stream
 
 AFTER = 0.25
 SLOW = Fault(hang=5)
-
-
-@pytest.fixture(params=[by_call, by_run, by_stream, by_astream], ids=["call", "run", "stream", "astream"])
-def mode(request: pytest.FixtureRequest) -> Mode:
-    return request.param  # type: ignore[no-any-return]
 
 
 @pytest.fixture(params=["responses", "chat", "messages"])

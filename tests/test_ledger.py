@@ -23,7 +23,7 @@ from lazybridge import Agent, Attempt, ConfigurationError, Ledger, Receipt, Usag
 from lazybridge.ledger import LedgerRow
 from tests.conftest import KINDS, Kind
 from tests.fake_vendor import TEXT, FakeVendor, Fault
-from tests.test_agent import Mode
+from tests.four_ways import Mode
 from tests.test_calls import MODES, noop
 
 AGAIN = {"retry-after": "0.01"}

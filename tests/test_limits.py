@@ -18,14 +18,9 @@ from lazybridge import Agent, ConfigurationError, LazyBridgeError, Model, RateLi
 from lazybridge.core.errors import ProviderTimeoutError
 from tests.conftest import KINDS, Kind
 from tests.fake_vendor import TEXT, FakeVendor, Fault
-from tests.test_agent import Mode, by_astream, by_call, by_run, by_stream
+from tests.four_ways import Mode, by_call, by_run
 
 Make = Callable[..., RateLimit]
-
-
-@pytest.fixture(params=[by_call, by_run, by_stream, by_astream], ids=["call", "run", "stream", "astream"])
-def mode(request: pytest.FixtureRequest) -> Mode:
-    return request.param  # type: ignore[no-any-return]
 
 
 @pytest.fixture(params=["responses", "chat", "messages"])

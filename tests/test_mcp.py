@@ -23,14 +23,9 @@ from lazybridge.core.content import ImageContent
 from lazybridge.core.types import Message, ToolCall
 from tests.conftest import KINDS, Kind
 from tests.fake_vendor import TEXT, FakeVendor
-from tests.test_agent import Mode, by_astream, by_call, by_run, by_stream
+from tests.four_ways import Mode, by_astream, by_call, by_run, by_stream
 
 PROGRAM = str(Path(__file__).with_name("mcp_server.py"))
-
-
-@pytest.fixture(params=[by_call, by_run, by_stream, by_astream], ids=["call", "run", "stream", "astream"])
-def mode(request: pytest.FixtureRequest) -> Mode:
-    return request.param  # type: ignore[no-any-return]
 
 
 @pytest.fixture(params=["responses", "chat", "messages"])

@@ -46,7 +46,7 @@ from lazybridge.events import (
 from lazybridge.testing import ScriptedProvider
 from tests.conftest import KINDS, Kind
 from tests.fake_vendor import TEXT, FakeVendor, Fault
-from tests.test_agent import Mode, by_astream, by_call, by_run, by_stream
+from tests.four_ways import Mode, by_astream, by_call, by_run, by_stream
 from tests.test_call_receipts import expected
 
 MODES = {"call": by_call, "run": by_run, "stream": by_stream, "astream": by_astream}

@@ -26,7 +26,7 @@ from lazybridge.core.providers.anthropic import AnthropicProvider
 from lazybridge.testing import ScriptedProvider
 from tests.conftest import KINDS, Kind
 from tests.fake_vendor import TEXT, FakeVendor, Fault
-from tests.test_agent import Mode, by_stream
+from tests.four_ways import Mode, by_stream
 from tests.test_call_receipts import expected
 from tests.test_session import CANARY, KEY, MODES, everything, look_up, quick
 

@@ -38,7 +38,8 @@ from lazybridge.core.types import CompletionRequest, CompletionResponse, StreamC
 from tests.conftest import KINDS, Kind
 from tests.fake_tool_turns import REASONING, THINKING
 from tests.fake_vendor import TEXT, FakeVendor
-from tests.test_agent import Mode, ScriptedProvider, by_astream, by_call, by_run, by_stream
+from tests.four_ways import Mode, by_astream, by_call, by_run, by_stream
+from tests.test_agent import ScriptedProvider
 
 MODES = {"call": by_call, "run": by_run, "stream": by_stream, "astream": by_astream}
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)

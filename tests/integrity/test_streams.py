@@ -14,10 +14,10 @@ import pytest
 from lazybridge.core.errors import ProviderTimeoutError, StreamTruncated
 from tests.conftest import Kind
 from tests.fake_vendor import TEXT, FakeVendor, Fault
+from tests.four_ways import Mode, by_astream, by_stream
 from tests.integrity.cuts import Cuts, cut_everywhere, cuts_of, serving
 from tests.integrity.recordings import Record, aread, body_of, needs_recordings, read, sample, streams
 from tests.integrity.splits import SIZES, SPELLINGS, Split, taped
-from tests.test_agent import Mode, by_astream, by_stream
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # recordings name models and words that nobody knows now
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from lazybridge import Agent
-from tests.test_agent import Mode, by_astream, by_call, by_run, by_stream
+from tests.four_ways import Mode, by_astream, by_call, by_run, by_stream
 
 
 class Person(BaseModel):

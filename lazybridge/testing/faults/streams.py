@@ -112,10 +112,6 @@ def _many_lines(events: list[Event], _: Exchange) -> list[bytes]:
     return encoded(found)
 
 
-def _no_last_blank_line(events: list[Event], _: Exchange) -> list[bytes]:
-    return [_as_bytes(events).rstrip(b"\n") + b"\n"]
-
-
 def _usage_first(events: list[Event], exchange: Exchange) -> list[bytes]:
     """What belongs together comes in another order than usual, as it may: usage first, or a text before its block."""
     if exchange.wire == "messages":
