@@ -134,6 +134,13 @@ def test_the_same_seed_gives_the_same_text(provider):
     assert provider.complete(warm).content != provider.complete(replace(warm, seed=8)).content
 
 
+def test_a_seed_gives_the_same_text_whatever_was_asked_before(provider):
+    capital = ask("What is the capital of France?", max_tokens=16, seed=1)
+    for before in ("hi", "word " * 80, "word " * 300):
+        provider.complete(ask(before, max_tokens=1))
+        assert provider.complete(capital).content == "The capital of France is Paris."
+
+
 def test_settings_of_the_engine_pass_through_extra_body(provider):
     # A grammar is llama.cpp's own parameter.
     assert provider.complete(ask(extra_body={"grammar": 'root ::= "yes"'})).content == "yes"
