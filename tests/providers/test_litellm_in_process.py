@@ -127,7 +127,7 @@ def test_a_base_url_means_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("litellm_at_hand")
 def test_which_and_doctor_say_which_of_both_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     def shown(*arguments: str) -> str:
-        return CliRunner().invoke(app.cli, arguments, prog_name="lazybridge").stdout
+        return CliRunner().invoke(app.cli, arguments, prog_name="lazybridge", catch_exceptions=False).stdout
 
     here = shown("which", "litellm/anthropic/claude-haiku-4-5").splitlines()
     assert "package   litellm is not installed, in this process" in here  # found, but of no distribution
