@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from threading import Thread
 from typing import Any
 
 from lazybridge.agent import Agent
 from lazybridge.core.providers import _tape
-from lazybridge.core.providers._clients import ssl_context
+from lazybridge.core.providers._clients import one_at_a_time, ssl_context
 from lazybridge.core.providers._endpoints import Endpoints
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.engine import LLMEngine
@@ -66,7 +67,7 @@ def _warm(asked: str | Agent[Any] | Model | BaseProvider) -> None:
 
 def _load(provider: type[BaseProvider]) -> None:
     if issubclass(provider, Endpoints):
-        import_module(provider.sdk_here())
+        one_at_a_time(partial(import_module, provider.sdk_here()))
         ssl_context(provider.http_library)
 
 

@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from lazybridge import Agent, Budget, ConfigurationError
+from lazybridge.core import registry
 from tests.conftest import KINDS, Kind
 from tests.fake_vendor import TEXT, FakeVendor, Fault
 from tests.integrity.overload import descriptors, memory
@@ -269,6 +270,34 @@ def test_sixty_four_threads_share_one_agent(kind: Kind, vendor: FakeVendor) -> N
     assert len(vendor.requests) == len(found)
     assert settled(descriptors, open_before) <= 0
     assert settled(threading.active_count, threads_before) <= 0
+
+
+def test_clients_of_several_vendors_are_made_one_after_the_other(
+    vendor: FakeVendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two SDKs that two threads import at once each find the other's HTTP library half imported."""
+    making: list[Any] = []
+    most: list[int] = []
+
+    def watched(make: Callable[..., Any]) -> Callable[..., Any]:
+        def made(provider: Any, asynchronous: bool) -> Any:
+            making.append(provider)
+            most.append(len(making))
+            time.sleep(0.05)
+            making.remove(provider)
+            return make(provider, asynchronous)
+
+        return made
+
+    chats = [kind for kind in KINDS.values() if kind.chat]
+    for maker in {registry.provider_class(kind.provider) for kind in chats}:
+        monkeypatch.setattr(maker, "_make_client", watched(maker._make_client))
+    agents = [kind.agent(vendor.url) for kind in chats]
+    asked = [*agents, *(lambda task, agent=agent: asyncio.run(agent.run(task)) for agent in agents)]
+    with ThreadPoolExecutor(len(asked)) as pool:
+        assert all(envelope.ok for envelope in pool.map(lambda ask: ask("hi"), asked))
+    assert len(most) == len(asked)
+    assert max(most) == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from typing import Any
 
-from lazybridge.core.providers._clients import async_http_client, http_client
+from lazybridge.core.providers._clients import async_http_client, http_client, one_at_a_time
 from lazybridge.core.providers.openai_compatible import nobodys, openais_headers_left_out
 from lazybridge.core.wire.messages import MessagesWire
 
@@ -51,15 +52,18 @@ class BedrockClients:
         """The SDK's `post`, at the endpoint of the body's model; awaitable where the clients are asynchronous."""
         endpoint = self._settings.endpoint or endpoint_of(body["model"])
         sdk = "anthropic" if path == MessagesWire.path else "openai"
+        client = self._made.get((sdk, endpoint)) or one_at_a_time(partial(self._make, sdk, endpoint))
         if "stream_cls" in arguments:
             arguments["stream_cls"] = getattr(import_module(sdk), arguments["stream_cls"])[object]
         if (sdk, endpoint) == ("anthropic", RUNTIME):
             body = {"anthropic_version": _INVOKE_VERSION, **body}
-        client = self._made.get((sdk, endpoint))
-        if client is None:
-            make = self._anthropic if sdk == "anthropic" else self._openai
-            client = self._made.setdefault((sdk, endpoint), make(endpoint))
         return client.post(path, body=body, **arguments)
+
+    def _make(self, sdk: str, endpoint: str) -> Any:
+        if (sdk, endpoint) not in self._made:
+            make = self._anthropic if sdk == "anthropic" else self._openai
+            self._made[sdk, endpoint] = make(endpoint)
+        return self._made[sdk, endpoint]
 
     def close(self) -> Any:
         """Close what was made; awaitable where the clients are asynchronous."""

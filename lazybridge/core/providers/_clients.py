@@ -10,13 +10,13 @@ import weakref
 from collections.abc import AsyncGenerator, Callable
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.request import getproxies
 
 from lazybridge.core.clock import TimeLeft
 from lazybridge.core.loops import asyncio_loop
 from lazybridge.core.providers._guard import guarded
-from lazybridge.core.providers._sockets import heed_time
+from lazybridge.core.providers._sockets import forget_pools, heed_time
 
 if TYPE_CHECKING:
     import ssl
@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 # after which every call of a quiet program would pay for TCP and TLS again.
 _MAX_CONNECTIONS, _MAX_KEEPALIVE, _KEEPALIVE_SECONDS = 1000, 100, 60.0
 _CONNECT_SECONDS, _TOTAL_SECONDS = 5.0, 600.0
+
+T = TypeVar("T")
+_making = threading.RLock()
+
+
+def one_at_a_time(make: Callable[[], T]) -> T:
+    """What `make` makes, while no other thread makes a client: where two threads import two SDKs at once, Python gives one of
+    them modules that the other has not imported to their end."""
+    with _making:
+        return make()
 
 
 def installed(package: str) -> bool:
@@ -119,7 +129,7 @@ class LoopClients:
         loop = asyncio_loop()
         held = self._held.get(loop)
         if held is None:
-            client = self._make()
+            client = one_at_a_time(self._make)
             keeper = self._hold(client, weakref.ref(loop))
             await anext(keeper)
             with self._lock:
@@ -161,6 +171,9 @@ def forget_after_fork(holder: _HoldsClients) -> None:
 
 
 def _after_fork() -> None:
+    global _making
+    _making = threading.RLock()  # a thread that the child has not may have held it
+    forget_pools()
     for holder in list(_holders):
         _inherited.append(dict(vars(holder)))
         holder._forget_clients()

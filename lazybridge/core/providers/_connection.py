@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import weakref
 from abc import abstractmethod
 from functools import partial
@@ -14,7 +13,7 @@ from lazybridge.core.closing import Closing
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.errors.secrets import Secret, note
 from lazybridge.core.providers import _tape
-from lazybridge.core.providers._clients import LoopClients, forget_after_fork, installed
+from lazybridge.core.providers._clients import LoopClients, forget_after_fork, installed, one_at_a_time
 from lazybridge.core.providers._hosts import is_anothers, owners_of
 from lazybridge.core.providers.asking import AsksEndpoints
 
@@ -33,7 +32,6 @@ class Connection(Closing, AsksEndpoints):
     url_variable: ClassVar[str]
     calls_for_key: ClassVar[bool] = True
     _client: Any = None
-    _client_lock: threading.Lock
     _finalizer: weakref.finalize[..., Any] | None = None
 
     @abstractmethod
@@ -101,11 +99,14 @@ class Connection(Closing, AsksEndpoints):
         return self.base_url or os.environ.get(self.url_variable)
 
     def _sync_client(self) -> Any:
+        client = self._client
+        return one_at_a_time(self._made_client) if client is None else client
+
+    def _made_client(self) -> Any:
         if self._client is None:
-            with self._client_lock:
-                if self._client is None:
-                    self._client = self._make_client(asynchronous=False)
-                    self._finalizer = weakref.finalize(self, self._client.close)
+            self._client = self._make_client(asynchronous=False)
+            self._finalizer = weakref.finalize(self, self._client.close)
+            self._finalizer.atexit = False
         return self._client
 
     # --- lifecycle --------------------------------------------------------------------------------------------------
@@ -128,7 +129,6 @@ class Connection(Closing, AsksEndpoints):
             self._finalizer.detach()
         self._client = None
         self._finalizer = None
-        self._client_lock = threading.Lock()
         self._loop_clients = LoopClients(partial(self._make_client, asynchronous=True))
 
 

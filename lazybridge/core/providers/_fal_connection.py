@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.providers import _tape
-from lazybridge.core.providers._clients import LoopClients, installed
+from lazybridge.core.providers._clients import LoopClients, installed, one_at_a_time
 from lazybridge.core.providers._connection import Connection
 from lazybridge.core.providers._fal_attempts import Asking, Place
 from lazybridge.core.retry import Deadline, checked_timeout
@@ -64,14 +64,17 @@ class FalConnection(Connection):
 
     def _fal_client(self) -> FalClient:
         _tape.refuse("what goes through fal-client")
-        with self._client_lock:
-            if self._sync_fal is None:
-                self._check_fal_client()
-                from lazybridge.core.providers._fal import FalClient
+        return self._sync_fal or one_at_a_time(self._made_fal_client)
 
-                self._sync_fal = FalClient(self._key(), *self._addresses())
-                self._fal_finalizer = weakref.finalize(self, self._sync_fal.close)
-            return self._sync_fal
+    def _made_fal_client(self) -> FalClient:
+        if self._sync_fal is None:
+            self._check_fal_client()
+            from lazybridge.core.providers._fal import FalClient
+
+            self._sync_fal = FalClient(self._key(), *self._addresses())
+            self._fal_finalizer = weakref.finalize(self, self._sync_fal.close)
+            self._fal_finalizer.atexit = False
+        return self._sync_fal
 
     async def _async_fal_client(self) -> AsyncFalClient:
         _tape.refuse("what goes through fal-client")

@@ -8,8 +8,10 @@ pool has none, requests keep the library's own timeouts.
 
 from __future__ import annotations
 
+import atexit
 import socket
 import threading
+import weakref
 from collections.abc import Iterable
 from contextlib import suppress
 from importlib import import_module
@@ -29,7 +31,21 @@ def heed_time(client: Any) -> Any:
         if hasattr(pool, "_network_backend"):
             library = import_module(type(pool).__module__.partition(".")[0])
             pool._network_backend = _Backend(pool._network_backend, library)
+            _pools.add(pool)
     return client
+
+
+_pools: weakref.WeakSet[Any] = weakref.WeakSet()
+forget_pools = _pools.clear
+
+
+@atexit.register
+def _close_idle() -> None:
+    """At the end of the process; what a daemon thread still reads ends with it, and not with an error in that thread."""
+    for pool in list(_pools):
+        for connection in pool.connections:
+            if connection.is_idle():
+                connection.close()
 
 
 class _Backend:
