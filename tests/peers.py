@@ -74,7 +74,9 @@ class AIMock(Peer):
 @contextmanager
 def llmock(cache: Path) -> Iterator[LLMock]:
     code = "import llmock.cli; llmock.cli.app()"
-    command = [_installed(cache, LLMOCK), "-I", "-c", code, "serve", "--log-level", "error", "--port"]
+    command = [_installed(cache, LLMOCK), "-I", "-c", code, "serve", "--log-level", "error"]
+    # aiohttp forgets what it had read when it learns, in one turn of its loop, that the connection is lost.
+    command += ["--stream-chunk-delay-ms", "5", "--port"]
     with _running(command, "/health") as url:
         yield LLMock(url)
 

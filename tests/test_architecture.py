@@ -237,6 +237,7 @@ def test_blind_excepts_stand_at_the_boundary_only(path: Path) -> None:
             "guards",
             "verify",
             "core.providers.costing",
+            "cli.choice",
         )
         or name_of(path).startswith(("core.providers.local", "tools."))
     ), blind

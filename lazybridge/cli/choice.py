@@ -8,6 +8,7 @@ from importlib import metadata
 from urllib.parse import urlsplit
 
 from lazybridge.core.errors import ConfigurationError
+from lazybridge.core.errors.secrets import scrub
 from lazybridge.core.providers._connection import Connection
 from lazybridge.core.providers.base import BaseProvider
 
@@ -84,4 +85,6 @@ def _problem(cls: type[BaseProvider]) -> str | None:
         cls()
     except ConfigurationError as exc:
         return str(exc)
+    except Exception as exc:  # whatever a class of the user's raises; the others are still to be told
+        return scrub(f"{cls.__name__}() raises {type(exc).__name__}: {exc}")
     return None

@@ -11,6 +11,7 @@ from lazybridge.cli import app, inputs
 from lazybridge.core import registry
 from lazybridge.core.catalogue import tables
 from lazybridge.core.providers.local import weights
+from lazybridge.testing import ScriptedProvider
 
 from .conftest import KEY
 
@@ -39,6 +40,16 @@ def test_doctor_with_a_key(lazybridge):
     assert rows["anthropic"]["problem"].startswith("AnthropicProvider has no API key")
     assert rows["local"]["sdk"] == "xllamacpp"
     assert "host models.example:8443" in lazybridge("doctor", **environment).stdout
+
+
+def test_doctor_says_what_a_users_class_raises_and_goes_on(invoke):
+    class Fussy(ScriptedProvider):
+        def __init__(self, region):
+            super().__init__([region])
+
+    done = invoke("doctor")
+    assert "fussy: not usable\n  problem   Fussy() raises TypeError: " in done.stdout
+    assert "openai: not usable" in done.stdout
 
 
 def test_doctor_takes_the_other_variable_of_a_key(lazybridge):
