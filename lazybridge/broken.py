@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Literal
 
 from lazybridge.arrived import Arrived
@@ -35,7 +34,7 @@ class Broken:
         if not self.text:
             return request
         said = Message.assistant(self.text.rstrip())  # Anthropic refuses trailing white space
-        return replace(request, messages=(*request.messages, said, Message.user(_GO_ON)))
+        return request.with_messages((*request.messages, said, Message.user(_GO_ON)))
 
     def joined(self, response: CompletionResponse) -> CompletionResponse:
         """The answer with what came of it before."""

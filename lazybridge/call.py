@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import AbstractContextManager, aclosing, closing, contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +15,7 @@ from lazybridge.core.loops import asyncio_loop
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.core.types import Adjustment, CompletionRequest, CompletionResponse, StreamChunk
 from lazybridge.drivers import adrive, adrive_stream, drive, drive_stream
-from lazybridge.envelope import Envelope, EnvelopeMetadata, total_receipt, total_usage
+from lazybridge.envelope import Attempt, Envelope, EnvelopeMetadata, total_receipt, total_usage
 from lazybridge.listening import NOBODY
 from lazybridge.loop import turns
 from lazybridge.nesting import Inside, current
@@ -174,7 +173,7 @@ class Call:
             run_id=self._run.run_id,
             turns=len(self._run.responses),
             request_id=response.request_id if response is not None else None,
-            attempts=tuple(replace(attempt) for attempt in attempts),
+            attempts=tuple(Attempt(**vars(attempt)) for attempt in attempts),
             adjustments=tuple(adjustments),
             usage=usage,
         )

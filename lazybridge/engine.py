@@ -165,8 +165,11 @@ class LLMEngine(Routing):
         """The neutral request for a task: a prompt, a message, or a conversation as messages or dicts."""
         for name in overrides:
             check_setting(name)
+        messages = messages_of(task, attachments)
+        if not overrides:
+            return self._template.with_messages(messages)
         changes: dict[str, Any] = {**overrides} | beside(self._template.thinking, overrides)
-        return replace(self._template, messages=messages_of(task, attachments), **changes)
+        return replace(self._template, messages=messages, **changes)
 
     def filled(
         self, request: CompletionRequest, attachments: Iterable[Any] = (), **overrides: Unpack[Settings]

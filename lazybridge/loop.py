@@ -73,7 +73,7 @@ def turns(
                 return answer
             repairs_left, turns_left, repairing, paused = repairs_left - 1, turns_left + 1, True, None
             said = (response.to_message(),) if response.content else ()  # vendors refuse an empty message
-            request = replace(request, messages=(*request.messages, *said, Message.user(wrong)))
+            request = request.with_messages((*request.messages, *said, Message.user(wrong)))
             continue
         results: Sequence[Message] = yield RunTools(response.tool_calls)
         request = _obeyed(request, response.to_message(), *results)
@@ -87,8 +87,10 @@ def turns(
 
 def _obeyed(request: CompletionRequest, *said: Message) -> CompletionRequest:
     """The request that goes on; a forced choice was obeyed, and forcing it again would never end."""
-    choice = request.tool_choice if request.tool_choice in ("none", None) else "auto"
-    return replace(request, messages=(*request.messages, *said), tool_choice=choice)
+    messages = (*request.messages, *said)
+    if request.tool_choice in ("none", "auto", None):
+        return request.with_messages(messages)
+    return replace(request, messages=messages, tool_choice="auto")
 
 
 def _ended(why: str, request: CompletionRequest) -> ToolLoopError:

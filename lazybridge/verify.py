@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from lazybridge.composed import AnyCall, Ask, Composed, Do, Steps
@@ -114,7 +114,7 @@ def _again(request: CompletionRequest, envelope: Envelope[Any], reason: str) -> 
     said = envelope.response.to_message()
     if not said.content:
         said = Message.assistant("(no text)")
-    return replace(request, messages=(*request.messages, said, Message.user(reason)))
+    return request.with_messages((*request.messages, said, Message.user(reason)))
 
 
 def _question(request: CompletionRequest, envelope: Envelope[Any]) -> str:

@@ -256,6 +256,13 @@ class CompletionRequest:
         meant = f" did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"unknown tool_choice {self.tool_choice!r};{meant} use one of {', '.join(words)}")
 
+    def with_messages(self, messages: tuple[Message, ...]) -> CompletionRequest:
+        """The same request with other messages; its settings, which were checked, are not looked at again."""
+        made = object.__new__(CompletionRequest)
+        made.__dict__.update(self.__dict__, messages=messages)
+        made.__dict__.pop("system_text", None)
+        return made
+
     @cached_property
     def thought(self) -> Thought:
         """Whether to think, how hard, and what to show of it, in whichever way it was asked for."""

@@ -13,6 +13,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from tests.conftest import KINDS
@@ -25,6 +26,7 @@ from tests.integrity.test_clients import HOWS, end
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 START, END = "<!-- from `python -m tests.integrity --write` -->\n", "<!-- end -->"
+WAYS = {"dropped": "connection dropped", "ended": "body ended in order"}
 STORMS = ("chat", "responses", "messages", "groq", "mistral", "gemini")
 
 Found = tuple[list[str], list[str]]  # what was counted, and what was wrong
@@ -62,12 +64,12 @@ def _all_cuts(asynchronous: bool) -> Found:
     names = ("early", "late_raised", "late_answers", "vendor_errors", "ended_twice")
     sums = {name: sum((getattr(part, name) for part in parts), Counter()) for name in names}
     by_way = {
-        way: [sums[name][way] for name in names] for way in ("dropped", "ended")
+        way: [sums[name][way] for name in names] for way in WAYS
     }  # fmt: skip
     whole, wrong = sum(part.whole for part in parts), [line for part in parts for line in part.wrong]
     how = "async" if asynchronous else "sync"
     lines = [
-        f"| cuts, {how}, {way} | {whole} streams, {sum(counts):,} cuts | {counts[0]:,} before the end: StreamTruncated; after it "
+        f"| cuts at every event boundary, {how}, {WAYS[way]} | {whole} streams, {sum(counts):,} cuts | {counts[0]:,} before the end: StreamTruncated; after it "
         f"{counts[1]:,} raised, {counts[2]:,} gave the whole answer; {counts[3]:,} raised the vendor's own error; {counts[4]:,} gave what the vendor had called finished; {len(wrong)} wrong |"
         for way, counts in by_way.items()
     ]
@@ -119,7 +121,7 @@ def storms() -> Found:
         )
         right = found.ok == found.calls and found.attempts == found.hits and found.spent == found.receipts
         if not right or found.reserved or found.descriptors or found.kept or found.memory > 30:
-            wrong.append(f"storm of {name}: {found}")
+            wrong.append(f"storm of {name}: {replace(found, errors=sorted(set(found.errors))[:3])}")
     return lines, wrong
 
 

@@ -14,10 +14,16 @@ import struct
 import sys
 from typing import Any
 
-from tests.fake_vendor import PIECES, _chat, _gemini, _groq, _messages, _mistral, error_body
+from tests.fake_vendor import PIECES, _chat, _gemini, _groq, _messages, _mistral, _responses, error_body
 
 FAILS = 0.3
-_WIRES = {"/openai/": _groq, "/mistral/": _mistral, "/v1/messages": _messages, "/v1beta/": _gemini}
+_WIRES = {
+    "/responses": _responses,
+    "/openai/": _groq,
+    "/mistral/": _mistral,
+    "/v1/messages": _messages,
+    "/v1beta/": _gemini,
+}
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: what is not sent yet is thrown away, and the peer gets an RST
 
 

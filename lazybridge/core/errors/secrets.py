@@ -60,7 +60,8 @@ def _names_a_secret(header: str) -> bool:
 def note_sent(request: Any) -> None:
     """Remember the credentials of an HTTP request that goes out, so that nothing shows them that comes back."""
     url = request.url
-    found = [value for name, value in request.headers.items() if _names_a_secret(name)]
+    sent = request.headers.raw  # its `items()` decodes every value
+    found = [value.decode("latin-1") for name, value in sent if _names_a_secret(name.decode("latin-1"))]
     if url.userinfo:
         found += [url.password, url.userinfo.decode("ascii", "replace")]
     note(text for value in found for text in (value, value.partition(" ")[2]))

@@ -49,7 +49,7 @@ def fitted(provider: BaseProvider, request: CompletionRequest) -> tuple[Completi
     )
     announce(adjustments, request.strict, provider.registered_name(), model)
     kept = tuple(_without(message, tuple(found)) for message in request.messages)
-    return replace(request, messages=kept), (*without, *adjustments)
+    return request.with_messages(kept), (*without, *adjustments)
 
 
 def offered(provider: BaseProvider, request: CompletionRequest) -> tuple[CompletionRequest, tuple[Adjustment, ...]]:

@@ -244,14 +244,14 @@ def number(source: Any, *names: str) -> int | None:
     found = counts(source)
     for name in names:
         value = found.get(name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < inf:
+        if isinstance(value, (int, float)) and value is not True and value is not False and 0 <= value < inf:
             return int(value)
     return None
 
 
 def counts(value: Any) -> Mapping[str, Any]:
     """A vendor's usage; nothing where it is no object."""
-    return value if isinstance(value, Mapping) else _NOTHING
+    return value if type(value) is dict or isinstance(value, Mapping) else _NOTHING
 
 
 _NOTHING: Mapping[str, Any] = {}

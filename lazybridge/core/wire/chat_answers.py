@@ -61,9 +61,10 @@ def answer_of(
         media=tuple(of_urls(message.get("images") or ())),
         logprobs=of_choice(choice),
     )
-    if (heard := speech([audio.get("data") or ""])) is not None:
-        response.media += (heard,)
-    keep_audio(response, vendor, audio)
+    if audio:
+        if (heard := speech([audio.get("data") or ""])) is not None:
+            response.media += (heard,)
+        keep_audio(response, vendor, audio)
     if keeps_thinking:
         keep(response, vendor, message.get("content"))
     return response
