@@ -48,7 +48,7 @@ def python_of(name: str, folder: Path) -> Path:
     home = folder / f"{name}-py{sys.version_info.major}.{sys.version_info.minor}"
     python = home / ("Scripts" if os.name == "nt" else "bin") / "python"
     if not (home / "made").exists():
-        venv.create(home, with_pip=True, clear=True)
+        venv.create(home, with_pip=True, clear=True, symlinks=os.name != "nt")
         command = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *PEERS[name][0]]
         subprocess.run(command, check=True, timeout=900)
         (home / "made").touch()

@@ -141,7 +141,7 @@ def _installed(cache: Path, distribution: str) -> str:
     """The Python of an environment for this distribution of PyPI."""
 
     def install(folder: Path) -> None:
-        venv.create(folder, with_pip=True, clear=True)
+        venv.create(folder, with_pip=True, clear=True, symlinks=os.name != "nt")
         _run([_python(folder), "-m", "pip", "install", "-q", "--disable-pip-version-check", distribution])
 
     return _python(_made(cache, f"{distribution}-py{sys.version_info.major}.{sys.version_info.minor}", install))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any
 
 import fal_client
@@ -144,6 +145,61 @@ def test_time_holds_over_tls(slow: Slow, ask: Mode, timed: Any, monkeypatch: pyt
         envelope, took = timed(ask, KINDS["chat"].agent(server.url, timeout=0.3, max_retries=0))
         assert 0.25 < took < 0.3 + LATE
         assert isinstance(envelope.error, ProviderTimeoutError)
+
+
+@pytest.mark.parametrize("ask", [by_call, by_stream])
+def test_time_holds_while_a_name_is_looked_up(ask: Mode, timed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(2) or [])
+    for kind in KINDS.values():
+        envelope, took = timed(ask, kind.agent("http://vendor.test:9", timeout=0.2, max_retries=0))
+        assert isinstance(envelope.error, ProviderTimeoutError)
+        assert took < 0.2 + LATE
+
+
+@pytest.fixture
+def two_addresses(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """The addresses of vendor.test."""
+    rows: list[tuple[Any, ...]] = []
+    real = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *more, **kwargs: rows if host == "vendor.test" else real(host, *more, **kwargs),
+    )
+    return rows
+
+
+@pytest.mark.allow_hosts(["127.0.0.1", "127.0.0.2", "127.0.0.3"])
+def test_all_addresses_of_a_name_share_the_time(two_addresses: list[Any], timed: Any) -> None:
+    with ExitStack() as held:
+        for address in ("127.0.0.2", "127.0.0.3"):
+            two_addresses.append((socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)))
+        port = full(held, "127.0.0.2")
+        full(held, "127.0.0.3", port)
+        envelope, took = timed(by_call, KINDS["chat"].agent(f"http://vendor.test:{port}", timeout=0.4, max_retries=0))
+    assert isinstance(envelope.error, ProviderTimeoutError)
+    assert took < 0.4 + LATE
+
+
+def full(held: ExitStack, address: str, port: int = 0) -> int:
+    """A port that takes no more connections and refuses none: packets to it are lost."""
+    listener = held.enter_context(socket.socket())
+    listener.bind((address, port))
+    listener.listen(0)
+    for _ in range(4):
+        waiting = held.enter_context(socket.socket())
+        waiting.setblocking(False)
+        waiting.connect_ex(listener.getsockname())
+    return int(listener.getsockname()[1])
+
+
+@pytest.mark.allow_hosts(["127.0.0.1", "127.0.0.2", "127.0.0.3"])
+def test_the_next_address_of_a_name_is_tried(two_addresses: list[Any], vendor: FakeVendor, timed: Any) -> None:
+    port = vendor.url.rpartition(":")[2]
+    for address in ("127.0.0.2", "127.0.0.1"):  # the vendor listens on the second alone
+        two_addresses.append((socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)))
+    envelope, _ = timed(by_call, KINDS["chat"].agent(f"http://vendor.test:{port}", timeout=5))
+    assert envelope.text() == TEXT
 
 
 @pytest.mark.parametrize(("library", "client"), [("httpx", httpx.Client), ("httpx2", httpx2.Client)])

@@ -9,12 +9,15 @@ pool has none, requests keep the library's own timeouts.
 from __future__ import annotations
 
 import atexit
+import queue
 import socket
 import threading
 import weakref
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
+from ipaddress import ip_address
 from typing import Any
 
 from lazybridge.core.clock import TimeLeft
@@ -60,8 +63,39 @@ class _Backend:
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> _Stream:
+        connect = partial(self._inner.connect_tcp, local_address=local_address, socket_options=socket_options)
+        failure: Exception = self._library.ConnectError(f"{host} has no address")
+        for address in self._addresses(host, port, timeout):
+            try:
+                seconds = _seconds(timeout, self._library.ConnectTimeout)
+                return _Stream(connect(address, port, seconds), self._library)
+            except (self._library.ConnectError, self._library.ConnectTimeout) as exc:
+                failure = exc
+        raise failure
+
+    def _addresses(self, host: str, port: int, timeout: float | None) -> Iterable[str]:
+        """Where a request with a time of its own goes: looking a name up knows no timeout, and each address of it would
+        have the whole of this one."""
+        if not isinstance(timeout, TimeLeft) or _is_address(host):
+            return (host,)
+        found: queue.SimpleQueue[list[str] | Exception] = queue.SimpleQueue()
+
+        def look_up() -> None:
+            try:
+                rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                found.put(list(dict.fromkeys(str(row[4][0]) for row in rows)))
+            except (OSError, UnicodeError) as exc:
+                found.put(exc)
+
+        threading.Thread(target=look_up, name="lazybridge-dns", daemon=True).start()
         seconds = _seconds(timeout, self._library.ConnectTimeout)
-        return _Stream(self._inner.connect_tcp(host, port, seconds, local_address, socket_options), self._library)
+        try:
+            addresses = found.get(timeout=seconds)
+        except queue.Empty:
+            raise self._library.ConnectTimeout(f"no address of {host} was found in time") from None
+        if isinstance(addresses, Exception):
+            raise self._library.ConnectError(str(addresses)) from addresses
+        return addresses
 
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
@@ -111,6 +145,14 @@ class _Stream:
     def start_tls(self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None) -> _Stream:
         seconds = _seconds(timeout, self._library.ConnectTimeout)
         return _Stream(self._inner.start_tls(ssl_context, server_hostname, seconds), self._library)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _seconds(timeout: float | None, late: type[Exception]) -> float | None:
