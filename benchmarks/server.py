@@ -22,6 +22,7 @@ STREAMED = [
 ]  # litellm refuses a model that repeats itself
 OPENAI_MODEL, ANTHROPIC_MODEL = "gpt-6-luna", "claude-haiku-5-5"
 GOOGLE_MODEL = "gemini-3.8-flash"
+GROQ_MODEL, MISTRAL_MODEL = "openai/gpt-oss-120b", "mistral-small-2603"
 OBJECT = '{"capital_city": "Paris", "inhabitants": 2100000}'
 WEATHER = "18 degrees"
 _ARGUMENTS = {"city": "Paris"}
@@ -265,10 +266,16 @@ class Answers:
 
 
 _STREAM = re.compile(rb'"stream":\s*true')
-_CHAT = Answers(
-    _whole(chat_whole()), _whole(chat_whole(OBJECT)), _whole(chat_whole(None)),
-    _streamed(chat_events(), named=False, done=True),
-)  # fmt: skip
+
+
+def _chat(model: str) -> Answers:
+    whole = (chat_whole(), chat_whole(OBJECT), chat_whole(None))
+    streamed = [{**event, "model": model} for event in chat_events()]
+    return Answers(
+        *(_whole({**answer, "model": model}) for answer in whole), _streamed(streamed, named=False, done=True)
+    )
+
+
 _GEMINI = Answers(
     _whole(gemini_whole()), _whole(gemini_whole({"text": OBJECT})),
     _whole(gemini_whole({"functionCall": {"name": "weather_in", "args": _ARGUMENTS}})),
@@ -276,8 +283,9 @@ _GEMINI = Answers(
 )  # fmt: skip
 # By how the path begins.
 ANSWERS = {
-    b"/v1/chat/completions": _CHAT,
-    b"/openai/v1/chat/completions": _CHAT,  # Groq's path
+    b"/v1/chat/completions": _chat(OPENAI_MODEL),
+    b"/openai/v1/chat/completions": _chat(GROQ_MODEL),
+    b"/mistral/v1/chat/completions": _chat(MISTRAL_MODEL),
     b"/v1/responses": Answers(
         _whole(responses_whole()), _whole(responses_whole(OBJECT)), _whole(responses_call()),
         _streamed(responses_events(), named=True),

@@ -47,7 +47,7 @@ FIRST_CALLS = {
     "openai responses": 'import openai; openai.OpenAI(api_key="k", base_url="URL/v1").responses.create(model="MODEL", input="hi").output_text',
     "anthropic": f'import anthropic; anthropic.Anthropic(api_key="k", base_url="URL").messages.create(model="MODEL", max_tokens=1024, messages={_HI}).content',
     "groq": f'import groq; groq.Groq(api_key="k", base_url="URL").chat.completions.create(model="MODEL", messages={_HI}).choices',
-    "mistral": f'from mistralai.client import Mistral; Mistral(api_key="k", server_url="URL").chat.complete(model="MODEL", messages={_HI}).choices',
+    "mistral": f'from mistralai.client import Mistral; Mistral(api_key="k", server_url="URL/mistral").chat.complete(model="MODEL", messages={_HI}).choices',
     "google": 'from google import genai; c = genai.Client(api_key="k", http_options={"base_url": "URL", "api_version": "v1beta"}); c.models.generate_content(model="MODEL", contents="hi").text',
 }
 BASELINES = {case.name: TYPED for case in CASES} | {"first call of a process": TYPED, "import": "import openai"}

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from server import ANTHROPIC_MODEL, GOOGLE_MODEL, OPENAI_MODEL, WEATHER
+from server import ANTHROPIC_MODEL, GOOGLE_MODEL, GROQ_MODEL, MISTRAL_MODEL, OPENAI_MODEL, WEATHER
 
-MISTRAL_MODEL = "mistral-small-2603"
 QUESTION = "Which is the capital of France, and how many live there?"
 
 
@@ -57,7 +56,7 @@ class Family:
     whole: bool = True
 
     def base_url(self, server: str) -> str:
-        return f"{server}/v1" if self.sdk == "openai" else server
+        return server + {"openai": "/v1", "mistralai": "/mistral"}.get(self.sdk, "")
 
 
 # --- lazybridge -----------------------------------------------------------------------------------------------------
@@ -462,7 +461,7 @@ FAMILIES = {
         Family("openai chat", "openai", OPENAI_MODEL, "/chat/completions", Chat, {"api": "chat"}),
         Family("openai responses", "openai", OPENAI_MODEL, "/responses", Responses, {"api": "responses"}),
         Family("anthropic", "anthropic", ANTHROPIC_MODEL, "/v1/messages", Messages),
-        Family("groq", "groq", OPENAI_MODEL, "/openai/v1/chat/completions", Groq),
+        Family("groq", "groq", GROQ_MODEL, "/openai/v1/chat/completions", Groq),
         Family("mistral", "mistralai", MISTRAL_MODEL, "/v1/chat/completions", MistralTyped, post=False, whole=False),
         Family("google", "google.genai", GOOGLE_MODEL, "", Gemini, post=False, whole=False),
     )

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lazybridge.core import catalogue
 from lazybridge.core.clock import TimeLeft
-from lazybridge.core.endpoints import EndpointRequest
-from lazybridge.core.endpoints.embeddings import EmbeddingRequest, Embeddings
-from lazybridge.core.endpoints.models import ModelList, ModelListRequest
-from lazybridge.core.endpoints.tokens import TokenCount, TokenCountRequest
 from lazybridge.core.errors import (
     ConfigurationError,
     ProviderError,
@@ -25,13 +20,19 @@ from lazybridge.core.errors import (
 from lazybridge.core.providers import _tape
 from lazybridge.core.providers._clients import time_left
 from lazybridge.core.providers._connection import Connection
-from lazybridge.core.providers._reading import read_whole
+from lazybridge.core.providers._reading import parsed, read_whole
 from lazybridge.core.providers.adjusting import announce
 from lazybridge.core.providers.asking import Given
 from lazybridge.core.providers.costing import receipt_for
 from lazybridge.core.receipt import FREE
 from lazybridge.core.types import CompletionRequest
-from lazybridge.core.wire.endpoints import Endpoint, HTTPCall
+
+if TYPE_CHECKING:
+    from lazybridge.core.endpoints import EndpointRequest
+    from lazybridge.core.endpoints.embeddings import EmbeddingRequest, Embeddings
+    from lazybridge.core.endpoints.models import ModelList
+    from lazybridge.core.endpoints.tokens import TokenCount
+    from lazybridge.core.wire.endpoints import Endpoint, HTTPCall
 
 
 class Endpoints(Connection):
@@ -45,14 +46,20 @@ class Endpoints(Connection):
 
     def embed(self, request: EmbeddingRequest) -> Embeddings:
         """Texts as vectors."""
+        from lazybridge.core.endpoints.embeddings import Embeddings
+
         return self.ask("embeddings", request, Embeddings)
 
     async def aembed(self, request: EmbeddingRequest) -> Embeddings:
         """`embed`, on the running event loop."""
+        from lazybridge.core.endpoints.embeddings import Embeddings
+
         return await self.aask("embeddings", request, Embeddings)
 
     def models(self) -> ModelList:
         """The models that this key may use, as the vendor lists them."""
+        from lazybridge.core.endpoints.models import ModelList, ModelListRequest
+
         found = self.ask("models", ModelListRequest(), ModelList)
         while found.after is not None:
             page = self.ask("models", ModelListRequest(after=found.after), ModelList)
@@ -61,6 +68,8 @@ class Endpoints(Connection):
 
     async def amodels(self) -> ModelList:
         """`models`, on the running event loop."""
+        from lazybridge.core.endpoints.models import ModelList, ModelListRequest
+
         found = await self.aask("models", ModelListRequest(), ModelList)
         while found.after is not None:
             page = await self.aask("models", ModelListRequest(after=found.after), ModelList)
@@ -69,10 +78,14 @@ class Endpoints(Connection):
 
     def count_tokens(self, request: CompletionRequest) -> TokenCount:
         """How many input tokens a conversation has, by the vendor's own count."""
+        from lazybridge.core.endpoints.tokens import TokenCount, TokenCountRequest
+
         return self.ask("token_count", TokenCountRequest.of(request), TokenCount)
 
     async def acount_tokens(self, request: CompletionRequest) -> TokenCount:
         """`count_tokens`, on the running event loop."""
+        from lazybridge.core.endpoints.tokens import TokenCount, TokenCountRequest
+
         return await self.aask("token_count", TokenCountRequest.of(request), TokenCount)
 
     # --- one call ---------------------------------------------------------------------------------------------------
@@ -118,6 +131,8 @@ class Endpoints(Connection):
         return endpoint, model, call, time_left(request.timeout)
 
     def _model_for(self, endpoint: Endpoint[Any, Any], request: EndpointRequest) -> str:
+        from lazybridge.core.endpoints.tokens import TokenCountRequest
+
         if isinstance(request, TokenCountRequest):
             return self._resolve_model(request.request)
         model = request.model or endpoint.default_model
@@ -177,16 +192,3 @@ class Endpoints(Connection):
         except (AttributeError, KeyError, TypeError, ValueError) as exc:
             raise ServerError("the answer has a shape that is not known here", provider=self.name, retryable=False) from exc  # fmt: skip
         raise error_in_body(said, provider=self.name)
-
-
-def parsed(http: Any, provider: str, request_id_header: str) -> Any:
-    """The JSON of an answer. Raises ServerError where it is none."""
-    try:
-        return json.loads(http.content)
-    except ValueError as exc:
-        raise ServerError(
-            "the answer is not JSON",
-            provider=provider,
-            status_code=None,
-            request_id=http.headers.get(request_id_header),
-        ) from exc

@@ -1,14 +1,17 @@
-"""Reading an HTTP answer: until a time, and to its end."""
+"""Reading an HTTP answer: until a time, to its end, and as JSON."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, suppress
 from functools import cache
 from importlib import import_module
 from typing import Any, cast
+
+from lazybridge.core.errors import ServerError
 
 _DRAIN_SECONDS = 0.5
 
@@ -55,3 +58,16 @@ async def read_refusal(response: Any) -> None:
     httpx 0.28.1 closes the connection for a hook, but not for the SDK."""
     if response.status_code >= 400:
         await response.aread()
+
+
+def parsed(http: Any, provider: str, request_id_header: str) -> Any:
+    """The JSON of an answer. Raises ServerError where it is none."""
+    try:
+        return json.loads(http.content)
+    except ValueError as exc:
+        raise ServerError(
+            "the answer is not JSON",
+            provider=provider,
+            status_code=None,
+            request_id=http.headers.get(request_id_header),
+        ) from exc

@@ -19,10 +19,9 @@ from lazybridge.core.errors import ServerError
 from lazybridge.core.errors.secrets import credentials_of
 from lazybridge.core.providers import _tape
 from lazybridge.core.providers._clients import time_left
-from lazybridge.core.providers._endpoints import parsed
 from lazybridge.core.providers._events import Unbroken, tolerant
 from lazybridge.core.providers._files import Files
-from lazybridge.core.providers._reading import adrain, drain, read_whole
+from lazybridge.core.providers._reading import adrain, drain, parsed, read_whole
 from lazybridge.core.providers.adjusting import announce, offered
 from lazybridge.core.providers.costing import receipt_for
 from lazybridge.core.types import CompletionRequest, CompletionResponse, RawAnswer, StreamChunk, UsageStats

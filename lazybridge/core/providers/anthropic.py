@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lazybridge.core.providers._anthropic_sdk import AnthropicSDK
 from lazybridge.core.providers._clients import async_http_client, http_client
+from lazybridge.core.providers.asking import deferred
 from lazybridge.core.types import CompletionRequest, NativeTool
 from lazybridge.core.wire import Wire
-from lazybridge.core.wire.endpoints.batch_dialects import AnthropicBatches
-from lazybridge.core.wire.endpoints.batches import batch_endpoints
-from lazybridge.core.wire.endpoints.files import file_endpoints
-from lazybridge.core.wire.endpoints.models import ModelListEndpoint
-from lazybridge.core.wire.endpoints.tokens import TokenCountEndpoint
 from lazybridge.core.wire.messages import NATIVE_TOOLS, MessagesWire
+
+if TYPE_CHECKING:
+    from lazybridge.core.wire.endpoints import Endpoint
 
 # Credentials that the SDK finds by itself, besides the key: anthropic 2.12.0 `_client.py` and
 # `lib/credentials/_constants.py`, read 2026-11-22.
@@ -26,8 +25,22 @@ _OTHER_CREDENTIALS = (
     "ANTHROPIC_IDENTITY_TOKEN_FILE",
 )
 
-# anthropic 2.12.0 `types/message_count_tokens_params.py`, read 2026-11-22.
-_COUNTED = frozenset({"model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control", "speed"})  # fmt: skip
+
+def _endpoints() -> dict[str, Endpoint[Any, Any]]:
+    from lazybridge.core.wire.endpoints.batch_dialects import AnthropicBatches
+    from lazybridge.core.wire.endpoints.batches import batch_endpoints
+    from lazybridge.core.wire.endpoints.files import file_endpoints
+    from lazybridge.core.wire.endpoints.models import ModelListEndpoint
+    from lazybridge.core.wire.endpoints.tokens import TokenCountEndpoint
+
+    # anthropic 2.12.0 `types/message_count_tokens_params.py`, read 2026-11-22.
+    counted = frozenset({"model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control", "speed"})  # fmt: skip
+    return {
+        "models": ModelListEndpoint(path="/v1/models", page=(("limit", 1000),)),
+        "token_count": TokenCountEndpoint(path="/v1/messages/count_tokens", wire=MessagesWire(), sent=counted),
+        **file_endpoints("/v1/files"),
+        **batch_endpoints(AnthropicBatches()),
+    }
 
 
 class AnthropicProvider(AnthropicSDK):
@@ -56,12 +69,7 @@ class AnthropicProvider(AnthropicSDK):
         "claude-haiku-5-5": ["claude-haiku-4-5"],
     }
 
-    endpoints = {
-        "models": ModelListEndpoint(path="/v1/models", page=(("limit", 1000),)),
-        "token_count": TokenCountEndpoint(path="/v1/messages/count_tokens", wire=MessagesWire(), sent=_COUNTED),
-        **file_endpoints("/v1/files"),
-        **batch_endpoints(AnthropicBatches()),
-    }
+    endpoints = deferred(_endpoints)
 
     def _has_credentials(self) -> bool:
         return super()._has_credentials() or _finds_credentials()

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from lazybridge.core.endpoints import EndpointRequest, EndpointResponse
 from lazybridge.core.providers.base import BaseProvider
-from lazybridge.core.wire.endpoints import Endpoint
 
-Given = TypeVar("Given", bound=EndpointResponse)
+if TYPE_CHECKING:
+    from lazybridge.core.endpoints import EndpointRequest, EndpointResponse
+    from lazybridge.core.wire.endpoints import Endpoint
+
+Given = TypeVar("Given", bound="EndpointResponse")
+
+
+def deferred(make: Callable[[], Mapping[str, Endpoint[Any, Any]]]) -> Mapping[str, Endpoint[Any, Any]]:
+    """A class's endpoints, made when somebody looks at them: most programs never do, and a first call is to import only what
+    it needs."""
+    return cast("Mapping[str, Endpoint[Any, Any]]", _Deferred(make))
+
+
+class _Deferred:
+    def __init__(self, make: Callable[[], Mapping[str, Endpoint[Any, Any]]]) -> None:
+        self._make = cache(make)
+
+    def __get__(self, instance: object, owner: type | None = None) -> Mapping[str, Endpoint[Any, Any]]:
+        return self._make()
 
 
 class AsksEndpoints(BaseProvider):

@@ -4,49 +4,48 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lazybridge.core import catalogue
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.providers._genai import AsyncEvents, AsyncGenaiClient, Events, GenaiClient
 from lazybridge.core.providers._sdk import SDKProvider
+from lazybridge.core.providers.asking import deferred
 from lazybridge.core.types import CompletionRequest, CompletionResponse, NativeTool
 from lazybridge.core.wire import SDKCall, Wire
-from lazybridge.core.wire.endpoints import Endpoint
-from lazybridge.core.wire.endpoints.batch_dialects import GeminiBatches
-from lazybridge.core.wire.endpoints.batches import batch_endpoints
-from lazybridge.core.wire.endpoints.embeddings import GeminiEmbeddings
-from lazybridge.core.wire.endpoints.images import GeminiImages
-from lazybridge.core.wire.endpoints.models import GeminiModelList
-from lazybridge.core.wire.endpoints.speech import GeminiSpeech
-from lazybridge.core.wire.endpoints.tokens import GeminiTokenCount
 from lazybridge.core.wire.gemini import NATIVE_TOOLS, GeminiWire
+
+if TYPE_CHECKING:
+    from lazybridge.core.wire.endpoints import Endpoint
 
 # The SDK's own default is v1. Preview models (a rung below is one) and the `gemini-…-latest` names are served by v1beta
 # alone: "Major version 3 changes" of the README of google-genai 3.4.0 and
 # https://ai.google.dev/gemini-api/docs/api-versions, read 2026-11-22. Vertex AI keeps the SDK's v1beta1.
 _API_VERSION = "v1beta"
 _ON = ("true", "1")
-# google-genai 3.4.0 `types.py` (CountTokensConfig) and https://ai.google.dev/api/tokens, read 2026-11-22.
-_COUNTED = frozenset({"contents", "systemInstruction", "tools", "toolConfig", "generationConfig", "cachedContent"})
-_COUNTED_BY_VERTEX = frozenset({"contents", "systemInstruction", "tools", "generationConfig"})
-# What draws and speaks, with a price and without an end: genai-prices 0.2.3, https://ai.google.dev/gemini-api/docs/deprecations
-# (as of 2026-10-15), read 2026-11-22.
-_DRAWS, _SPEAKS = "gemini-3.1-flash-lite-image", "gemini-3.8-flash-tts"
-_ENDPOINTS: dict[str, Endpoint[Any, Any]] = {
-    "embeddings": GeminiEmbeddings(default_model="gemini-embedding-001"),
-    "images": GeminiImages(default_model=_DRAWS),
-    "models": GeminiModelList(),
-    "speech": GeminiSpeech(default_model=_SPEAKS),
-    "token_count": GeminiTokenCount(wire=GeminiWire(), sent=_COUNTED),
-    **batch_endpoints(GeminiBatches()),
-}
-_VERTEX_ENDPOINTS: dict[str, Endpoint[Any, Any]] = {
-    "embeddings": GeminiEmbeddings(vertex=True, default_model="gemini-embedding-001"),
-    "images": GeminiImages(vertex=True, default_model=_DRAWS),
-    "speech": GeminiSpeech(vertex=True, default_model=_SPEAKS),
-    "token_count": GeminiTokenCount(wire=GeminiWire(vertex=True), sent=_COUNTED_BY_VERTEX, vertex=True),
-}
+
+
+def _endpoints(vertex: bool = False) -> dict[str, Endpoint[Any, Any]]:
+    from lazybridge.core.wire.endpoints.batch_dialects import GeminiBatches
+    from lazybridge.core.wire.endpoints.batches import batch_endpoints
+    from lazybridge.core.wire.endpoints.embeddings import GeminiEmbeddings
+    from lazybridge.core.wire.endpoints.images import GeminiImages
+    from lazybridge.core.wire.endpoints.models import GeminiModelList
+    from lazybridge.core.wire.endpoints.speech import GeminiSpeech
+    from lazybridge.core.wire.endpoints.tokens import GeminiTokenCount
+
+    # google-genai 3.4.0 `types.py` (CountTokensConfig) and https://ai.google.dev/api/tokens, read 2026-11-22.
+    counted = {"contents", "systemInstruction", "tools", "generationConfig"}
+    counted |= set() if vertex else {"toolConfig", "cachedContent"}
+    # What draws and speaks, with a price and without an end: genai-prices 0.2.3,
+    # https://ai.google.dev/gemini-api/docs/deprecations (as of 2026-10-15), read 2026-11-22.
+    found: dict[str, Endpoint[Any, Any]] = {
+        "embeddings": GeminiEmbeddings(vertex=vertex, default_model="gemini-embedding-001"),
+        "images": GeminiImages(vertex=vertex, default_model="gemini-3.1-flash-lite-image"),
+        "speech": GeminiSpeech(vertex=vertex, default_model="gemini-3.8-flash-tts"),
+        "token_count": GeminiTokenCount(wire=GeminiWire(vertex=vertex), sent=frozenset(counted), vertex=vertex),
+    }
+    return found if vertex else {**found, "models": GeminiModelList(), **batch_endpoints(GeminiBatches())}
 
 
 class GoogleProvider(SDKProvider):
@@ -61,7 +60,7 @@ class GoogleProvider(SDKProvider):
     url_variable = "GOOGLE_GEMINI_BASE_URL"
     default_model = "gemini-3.8-flash"
     supported_native_tools: frozenset[NativeTool] = frozenset(NATIVE_TOOLS)
-    endpoints = _ENDPOINTS
+    endpoints = deferred(_endpoints)
     # Ids: google-genai 3.4.0 `_gaos/types/interactions/model.py`; prices: genai-prices 0.2.3; both read 2026-11-22.
     # gemini-4-carbon and -hydrogen are newer, but their prices are unverified. gemini-2.5-flash-lite is cheaper than
     # gemini-3.1-flash-lite, but the last of its family: 2.5-pro and -flash retire on 2026-12-01.
@@ -96,7 +95,8 @@ class GoogleProvider(SDKProvider):
         if not vertexai and (project or location or credentials):
             raise ConfigurationError("project, location and credentials belong to Vertex AI\npass vertexai=True")
         self.project, self.location, self.credentials = project, location, credentials
-        self.endpoints = _VERTEX_ENDPOINTS if vertexai else _ENDPOINTS
+        if vertexai:
+            self.endpoints = _endpoints(vertex=True)
         self.api_version = api_version or os.environ.get("GOOGLE_GENAI_API_VERSION")
         super()._init_client(**kwargs)
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lazybridge.core import structured
 from lazybridge.core.providers._clients import async_http_client, http_client
 from lazybridge.core.providers._reading import read_refusal
 from lazybridge.core.providers._sdk import SDKProvider
+from lazybridge.core.providers.asking import deferred
 from lazybridge.core.types import CompletionRequest
 from lazybridge.core.wire import Wire
 from lazybridge.core.wire.chat import ChatWire
-from lazybridge.core.wire.endpoints.batches import OpenAIBatches, batch_endpoints
-from lazybridge.core.wire.endpoints.files import file_endpoints
-from lazybridge.core.wire.endpoints.models import ModelListEndpoint
-from lazybridge.core.wire.endpoints.speech import OpenAISpeech
-from lazybridge.core.wire.endpoints.transcription import TranscriptionEndpoint
+
+if TYPE_CHECKING:
+    from lazybridge.core.wire.endpoints import Endpoint
 
 # Read 2026-11-22: groq 1.7.0 `types/chat/completion_create_params.py` (what it takes, what "is not yet supported by any
 # of our models", media), https://console.groq.com/docs/openai (what is a 400), https://github.com/vercel/ai/pull/16540
@@ -44,6 +43,27 @@ WIRE = ChatWire(
 )
 
 
+def _endpoints() -> dict[str, Endpoint[Any, Any]]:
+    from lazybridge.core.wire.endpoints.batches import OpenAIBatches, batch_endpoints
+    from lazybridge.core.wire.endpoints.files import file_endpoints
+    from lazybridge.core.wire.endpoints.models import ModelListEndpoint
+    from lazybridge.core.wire.endpoints.speech import OpenAISpeech
+    from lazybridge.core.wire.endpoints.transcription import TranscriptionEndpoint
+
+    # groq 1.7.0 `types/audio/` (the default is its own) and `types/batch_create_params.py`, read 2026-11-22.
+    return {
+        "models": ModelListEndpoint(path="/openai/v1/models"),
+        "speech": OpenAISpeech(path="/openai/v1/audio/speech", accept="audio/wav", instructions=False),
+        "transcription": TranscriptionEndpoint(
+            path="/openai/v1/audio/transcriptions", default_model="whisper-large-v3-turbo"
+        ),
+        **file_endpoints("/openai/v1/files", "batch", "application/octet-stream"),
+        **batch_endpoints(
+            OpenAIBatches(vendor="groq", path="/openai/v1/batches", wires=(("/v1/chat/completions", WIRE),))
+        ),
+    }
+
+
 class GroqProvider(SDKProvider):
     """Models that Groq serves, over Chat Completions."""
 
@@ -68,18 +88,7 @@ class GroqProvider(SDKProvider):
         "openai/gpt-oss-20b": ["openai/gpt-oss-120b"],
     }
 
-    # groq 1.7.0 `types/audio/` (the default is its own) and `types/batch_create_params.py`, read 2026-11-22.
-    endpoints = {
-        "models": ModelListEndpoint(path="/openai/v1/models"),
-        "speech": OpenAISpeech(path="/openai/v1/audio/speech", accept="audio/wav", instructions=False),
-        "transcription": TranscriptionEndpoint(
-            path="/openai/v1/audio/transcriptions", default_model="whisper-large-v3-turbo"
-        ),
-        **file_endpoints("/openai/v1/files", "batch", "application/octet-stream"),
-        **batch_endpoints(
-            OpenAIBatches(vendor="groq", path="/openai/v1/batches", wires=(("/v1/chat/completions", WIRE),))
-        ),
-    }
+    endpoints = deferred(_endpoints)
 
     def _wire(self, request: CompletionRequest) -> Wire:
         return WIRE

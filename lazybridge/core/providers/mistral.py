@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lazybridge.core import structured
 from lazybridge.core.providers._sdk import SDKProvider
+from lazybridge.core.providers.asking import deferred
 from lazybridge.core.types import CompletionRequest
 from lazybridge.core.wire import Wire
 from lazybridge.core.wire.chat import ChatWire
-from lazybridge.core.wire.endpoints.batch_dialects import MistralBatches
-from lazybridge.core.wire.endpoints.batches import batch_endpoints
-from lazybridge.core.wire.endpoints.embeddings import OpenAIEmbeddings
-from lazybridge.core.wire.endpoints.files import file_endpoints
-from lazybridge.core.wire.endpoints.models import ModelListEndpoint
-from lazybridge.core.wire.endpoints.speech import MistralSpeech
-from lazybridge.core.wire.endpoints.transcription import TranscriptionEndpoint
+
+if TYPE_CHECKING:
+    from lazybridge.core.wire.endpoints import Endpoint
 
 # mistralai 3.7.0 `models/chatcompletionrequest.py` and what it refers to; recorded requests; read 2026-11-22.
 WIRE = ChatWire(
@@ -37,6 +34,28 @@ WIRE = ChatWire(
     media="mistral",
     service_tiers=("auto", "standard_only"),
 )
+
+
+def _endpoints() -> dict[str, Endpoint[Any, Any]]:
+    from lazybridge.core.wire.endpoints.batch_dialects import MistralBatches
+    from lazybridge.core.wire.endpoints.batches import batch_endpoints
+    from lazybridge.core.wire.endpoints.embeddings import OpenAIEmbeddings
+    from lazybridge.core.wire.endpoints.files import file_endpoints
+    from lazybridge.core.wire.endpoints.models import ModelListEndpoint
+    from lazybridge.core.wire.endpoints.speech import MistralSpeech
+    from lazybridge.core.wire.endpoints.transcription import TranscriptionEndpoint
+
+    # mistralai 3.7.0 `models/embeddingrequest.py`, `speechrequest.py`, `audiotranscriptionrequest.py`; the models that
+    # speak and hear: https://docs.mistral.ai/studio/audio/migrate-from-voxtral-2; read 2026-11-22.
+    # At most 512 texts: https://github.com/raphaelmansuy/edgequake-llm/issues/74, read 2026-11-22.
+    return {
+        "embeddings": OpenAIEmbeddings(path="/v1/embeddings", dimensions_field="output_dimension", most_inputs=512, default_model="mistral-embed"),
+        "models": ModelListEndpoint(path="/v1/models"),
+        "speech": MistralSpeech(path="/v1/audio/speech", accept=None, voice_field="voice_id", speed=False, instructions=False, default_model="voxtral-mini-tts-3-0"),
+        "transcription": TranscriptionEndpoint(path="/v1/audio/transcriptions", formats=False, diarized=(("diarize", True),), prompt=False, default_model="voxtral-mini-transcribe-3-0"),
+        **file_endpoints("/v1/files", "ocr", "application/octet-stream"),
+        **batch_endpoints(MistralBatches()),
+    }  # fmt: skip
 
 
 class MistralProvider(SDKProvider):
@@ -65,17 +84,7 @@ class MistralProvider(SDKProvider):
         "ministral-3b-2512": ["ministral-8b-2512"],
     }
 
-    # mistralai 3.7.0 `models/embeddingrequest.py`, `speechrequest.py`, `audiotranscriptionrequest.py`; the models that
-    # speak and hear: https://docs.mistral.ai/studio/audio/migrate-from-voxtral-2; read 2026-11-22.
-    # At most 512 texts: https://github.com/raphaelmansuy/edgequake-llm/issues/74, read 2026-11-22.
-    endpoints = {
-        "embeddings": OpenAIEmbeddings(path="/v1/embeddings", dimensions_field="output_dimension", most_inputs=512, default_model="mistral-embed"),
-        "models": ModelListEndpoint(path="/v1/models"),
-        "speech": MistralSpeech(path="/v1/audio/speech", accept=None, voice_field="voice_id", speed=False, instructions=False, default_model="voxtral-mini-tts-3-0"),
-        "transcription": TranscriptionEndpoint(path="/v1/audio/transcriptions", formats=False, diarized=(("diarize", True),), prompt=False, default_model="voxtral-mini-transcribe-3-0"),
-        **file_endpoints("/v1/files", "ocr", "application/octet-stream"),
-        **batch_endpoints(MistralBatches()),
-    }  # fmt: skip
+    endpoints = deferred(_endpoints)
 
     def _has_credentials(self) -> bool:
         # A service account's token, which the SDK finds by itself: mistralai 3.7.0 `_hooks/service_account_auth.py`.

@@ -2,33 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lazybridge.core.providers._clients import async_http_client, http_client
 from lazybridge.core.providers._openai_sdk import OverOpenAI
+from lazybridge.core.providers.asking import deferred
 from lazybridge.core.types import CompletionRequest, NativeTool
 from lazybridge.core.wire import Wire
 from lazybridge.core.wire.chat import ChatWire
-from lazybridge.core.wire.endpoints.batches import OpenAIBatches, batch_endpoints
-from lazybridge.core.wire.endpoints.embeddings import OpenAIEmbeddings
-from lazybridge.core.wire.endpoints.files import file_endpoints
-from lazybridge.core.wire.endpoints.images import OpenAIImages
-from lazybridge.core.wire.endpoints.models import ModelListEndpoint
-from lazybridge.core.wire.endpoints.speech import OpenAISpeech
-from lazybridge.core.wire.endpoints.tokens import TokenCountEndpoint
-from lazybridge.core.wire.endpoints.transcription import TranscriptionEndpoint
 from lazybridge.core.wire.responses import NATIVE_TOOLS, ResponsesWire
 
-# openai 3.54.0 `types/responses/input_token_count_params.py`, read 2026-11-22.
-_COUNTED = frozenset({"model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "reasoning", "text", "truncation", "conversation", "previous_response_id"})  # fmt: skip
-# A recorded request; without a way to cut the recording it may not last longer than 30 seconds: openai 3.54.0
-# `types/audio/transcription_create_params.py`, read 2026-11-22.
-_DIARIZED = (("chunking_strategy", "auto"), ("response_format", "diarized_json"))
-
+if TYPE_CHECKING:
+    from lazybridge.core.wire.endpoints import Endpoint
 
 CHAT = ChatWire(takes_cache_key=True, ids_up_to_40=True)
-# openai 3.54.0 `types/batch_create_params.py`: the conversations that a batch may hold, read 2026-11-22.
-_BATCHES = OpenAIBatches(vendor="openai", wires=(("/v1/responses", ResponsesWire()), ("/v1/chat/completions", CHAT)))
+
+
+def _endpoints() -> dict[str, Endpoint[Any, Any]]:
+    from lazybridge.core.wire.endpoints.batches import OpenAIBatches, batch_endpoints
+    from lazybridge.core.wire.endpoints.embeddings import OpenAIEmbeddings
+    from lazybridge.core.wire.endpoints.files import file_endpoints
+    from lazybridge.core.wire.endpoints.images import OpenAIImages
+    from lazybridge.core.wire.endpoints.models import ModelListEndpoint
+    from lazybridge.core.wire.endpoints.speech import OpenAISpeech
+    from lazybridge.core.wire.endpoints.tokens import TokenCountEndpoint
+    from lazybridge.core.wire.endpoints.transcription import TranscriptionEndpoint
+
+    # openai 3.54.0 `types/responses/input_token_count_params.py`, read 2026-11-22.
+    counted = frozenset({"model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "reasoning", "text", "truncation", "conversation", "previous_response_id"})  # fmt: skip
+    # A recorded request; without a way to cut the recording it may not last longer than 30 seconds: openai 3.54.0
+    # `types/audio/transcription_create_params.py`, read 2026-11-22.
+    diarized = (("chunking_strategy", "auto"), ("response_format", "diarized_json"))
+    # openai 3.54.0 `types/batch_create_params.py`: the conversations that a batch may hold, read 2026-11-22.
+    batches = OpenAIBatches(vendor="openai", wires=(("/v1/responses", ResponsesWire()), ("/v1/chat/completions", CHAT)))
+    # The defaults are those of openai 3.54.0 `types/image_model.py` and the pages beside it that have a price; what speaks
+    # ends on 2027-01-06 and what hears on 2027-02-26, read 2026-11-22.
+    return {
+        "embeddings": OpenAIEmbeddings(default_model="text-embedding-3-small"),
+        "images": OpenAIImages(default_model="gpt-image-2.5-flare"),
+        "models": ModelListEndpoint(),
+        "speech": OpenAISpeech(default_model="gpt-4o-mini-tts", default_voice="alloy"),
+        "token_count": TokenCountEndpoint(path="/responses/input_tokens", wire=ResponsesWire(), sent=counted),
+        "transcription": TranscriptionEndpoint(default_model="gpt-4o-transcribe", diarized=diarized),
+        **file_endpoints(purpose="user_data"),
+        **batch_endpoints(batches),
+    }
 
 
 class OpenAIProvider(OverOpenAI):
@@ -57,18 +75,7 @@ class OpenAIProvider(OverOpenAI):
         "gpt-5.6-luna": ["gpt-6-luna"],
     }
 
-    # The defaults are those of openai 3.54.0 `types/image_model.py` and the pages beside it that have a price; what speaks
-    # ends on 2027-01-06 and what hears on 2027-02-26, read 2026-11-22.
-    endpoints = {
-        "embeddings": OpenAIEmbeddings(default_model="text-embedding-3-small"),
-        "images": OpenAIImages(default_model="gpt-image-2.5-flare"),
-        "models": ModelListEndpoint(),
-        "speech": OpenAISpeech(default_model="gpt-4o-mini-tts", default_voice="alloy"),
-        "token_count": TokenCountEndpoint(path="/responses/input_tokens", wire=ResponsesWire(), sent=_COUNTED),
-        "transcription": TranscriptionEndpoint(default_model="gpt-4o-transcribe", diarized=_DIARIZED),
-        **file_endpoints(purpose="user_data"),
-        **batch_endpoints(_BATCHES),
-    }
+    endpoints = deferred(_endpoints)
 
     def _wire(self, request: CompletionRequest) -> Wire:
         return CHAT if self.api == "chat" else ResponsesWire()
