@@ -1,4 +1,4 @@
-"""The four ways to ask an agent, each to its envelope; the fixture `mode` (conftest.py) is each of them in turn."""
+"""The four ways to ask an agent or a chat, each to its envelope; the fixture `mode` (conftest.py) is each of them in turn."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from lazybridge import Agent, Envelope
+from lazybridge import Agent, Chat, Envelope
 
-Mode = Callable[[Agent, str], Envelope[Any]]
-
-
-def by_call(agent: Agent, task: str) -> Envelope[Any]:
-    return agent(task)
+Asked = Agent[Any] | Chat
+Mode = Callable[..., Envelope[Any]]
 
 
-def by_run(agent: Agent, task: str) -> Envelope[Any]:
-    return asyncio.run(agent.run(task))
+def by_call(agent: Asked, task: Any, **settings: Any) -> Envelope[Any]:
+    return agent(task, **settings)
 
 
-def by_stream(agent: Agent, task: str) -> Envelope[Any]:
-    stream = agent.stream(task)
+def by_run(agent: Asked, task: Any, **settings: Any) -> Envelope[Any]:
+    return asyncio.run(agent.run(task, **settings))
+
+
+def by_stream(agent: Asked, task: Any, **settings: Any) -> Envelope[Any]:
+    stream = agent.stream(task, **settings)
     try:
         for _ in stream:
             pass
@@ -31,9 +32,9 @@ def by_stream(agent: Agent, task: str) -> Envelope[Any]:
     return stream.envelope
 
 
-def by_astream(agent: Agent, task: str) -> Envelope[Any]:
+def by_astream(agent: Asked, task: Any, **settings: Any) -> Envelope[Any]:
     async def go() -> Envelope[Any]:
-        stream = agent.stream(task)
+        stream = agent.stream(task, **settings)
         try:
             async for _ in stream:
                 pass

@@ -14,7 +14,6 @@ from pydantic import BaseModel
 from lazybridge import (
     Agent,
     Chat,
-    Envelope,
     ImageContent,
     Memory,
     Message,
@@ -28,41 +27,8 @@ from lazybridge.core.content import DocumentContent
 from lazybridge.core.types import ProviderState, Role
 from tests.conftest import KINDS, Kind
 from tests.fake_vendor import TEXT, FakeVendor, Fault
+from tests.four_ways import Mode, by_astream, by_call, by_stream
 from tests.strict_vendors import BUILT, StrictVendors
-
-Ask = Callable[[Chat, Any], Envelope[Any]]
-
-
-def by_call(chat: Chat, task: Any) -> Envelope[Any]:
-    return chat(task)
-
-
-def by_run(chat: Chat, task: Any) -> Envelope[Any]:
-    return asyncio.run(chat.run(task))
-
-
-def by_stream(chat: Chat, task: Any) -> Envelope[Any]:
-    stream = chat.stream(task)
-    for _ in stream:
-        pass
-    assert stream.envelope is not None
-    return stream.envelope
-
-
-def by_astream(chat: Chat, task: Any) -> Envelope[Any]:
-    async def go() -> Envelope[Any]:
-        stream = chat.stream(task)
-        async for _ in stream:
-            pass
-        assert stream.envelope is not None
-        return stream.envelope
-
-    return asyncio.run(go())
-
-
-@pytest.fixture(params=[by_call, by_run, by_stream, by_astream], ids=["call", "run", "stream", "astream"])
-def ask(request: pytest.FixtureRequest) -> Ask:
-    return request.param  # type: ignore[no-any-return]
 
 
 def get_weather(city: str) -> str:
@@ -82,10 +48,10 @@ def texts(messages: Any) -> list[str]:
 
 
 def test_a_chat_remembers_its_turns_and_sums_up_what_they_cost(
-    agent: Callable[..., Agent], ask: Ask, vendor: FakeVendor, kind: Kind
+    agent: Callable[..., Agent], mode: Mode, vendor: FakeVendor, kind: Kind
 ) -> None:
     chat = agent(system="Be brief.").chat()
-    first, second = ask(chat, "hi"), ask(chat, "and then?")
+    first, second = mode(chat, "hi"), mode(chat, "and then?")
     assert texts(chat.messages) == ["hi", TEXT, "and then?", TEXT]
     assert roles(chat.messages) == ["user", "assistant", "user", "assistant"]
     assert first.messages == chat.messages[:2]
@@ -97,17 +63,17 @@ def test_a_chat_remembers_its_turns_and_sums_up_what_they_cost(
 
 
 def test_tool_turns_are_kept_with_their_calls_and_results(
-    agent: Callable[..., Agent], ask: Ask, vendor: FakeVendor
+    agent: Callable[..., Agent], mode: Mode, vendor: FakeVendor
 ) -> None:
     vendor.tool_call = {"name": "get_weather", "arguments": {"city": "Rome"}}
     chat = agent(tools=[get_weather]).chat()
-    envelope = ask(chat, "Weather in Rome?")
+    envelope = mode(chat, "Weather in Rome?")
     assert envelope.ok
     assert roles(envelope.messages) == ["user", "assistant", "tool", "assistant"]
     assert envelope.messages[1].tool_calls[0].arguments == {"city": "Rome"}
     assert envelope.messages[2].text == "rain in Rome"
     assert chat.messages == envelope.messages
-    assert ask(chat, "Thanks").ok
+    assert mode(chat, "Thanks").ok
     assert "rain in Rome" in str(vendor.bodies()[-1])
 
 
@@ -301,7 +267,7 @@ def test_what_does_not_fit_into_the_tokens_is_forgotten(agent: Callable[..., Age
 
 
 @pytest.mark.parametrize("by", [by_call, by_astream], ids=["call", "astream"])
-def test_what_is_forgotten_is_summed_up_and_paid_for(vendor: FakeVendor, by: Ask) -> None:
+def test_what_is_forgotten_is_summed_up_and_paid_for(vendor: FakeVendor, by: Mode) -> None:
     with KINDS["messages"].agent(vendor.url) as agent, KINDS["chat"].agent(vendor.url) as cheap:
         chat = agent.chat(memory=Memory(turns=4, summary=cheap))
         cost = 0.0
@@ -454,7 +420,7 @@ def test_a_state_that_was_edited_is_not_replayed(vendor: FakeVendor) -> None:
 
 
 @pytest.mark.parametrize("by", [by_call, by_stream, by_astream], ids=["call", "stream", "astream"])
-def test_the_local_model_is_told_what_was_said(model_file: Path, by: Ask) -> None:
+def test_the_local_model_is_told_what_was_said(model_file: Path, by: Mode) -> None:
     """The prompt's tokens are counted by llama.cpp itself: the second question has the first turn before it."""
     with Agent("local", temperature=0, seed=1, max_tokens=12) as agent:
         chat = agent.chat()

@@ -3,58 +3,18 @@ ScriptedProvider; the vendors' side of chats is in test_chat.py."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from lazybridge import Agent, Chat, Envelope, GuardError, Memory, Message, ServerError, ToolCall, ToolDefinition
+from lazybridge import Agent, GuardError, Memory, Message, ServerError, ToolCall, ToolDefinition
 from lazybridge.core.content import DocumentContent
 from lazybridge.core.errors import ContextLengthError
 from lazybridge.core.types import CompletionRequest
 from lazybridge.testing import ScriptedProvider
-
-Ask = Callable[..., Envelope[Any]]
-
-
-def by_call(chat: Chat, task: Any, **settings: Any) -> Envelope[Any]:
-    return chat(task, **settings)
-
-
-def by_run(chat: Chat, task: Any, **settings: Any) -> Envelope[Any]:
-    return asyncio.run(chat.run(task, **settings))
-
-
-def by_stream(chat: Chat, task: Any, **settings: Any) -> Envelope[Any]:
-    stream = chat.stream(task, **settings)
-    try:
-        for _ in stream:
-            pass
-    except (GuardError, ServerError):
-        pass
-    assert stream.envelope is not None
-    return stream.envelope
-
-
-def by_astream(chat: Chat, task: Any, **settings: Any) -> Envelope[Any]:
-    async def go() -> Envelope[Any]:
-        stream = chat.stream(task, **settings)
-        try:
-            async for _ in stream:
-                pass
-        except (GuardError, ServerError):
-            pass
-        assert stream.envelope is not None
-        return stream.envelope
-
-    return asyncio.run(go())
-
-
-@pytest.fixture(params=[by_call, by_run, by_stream, by_astream], ids=["call", "run", "stream", "astream"])
-def ask(request: pytest.FixtureRequest) -> Ask:
-    return request.param  # type: ignore[no-any-return]
+from tests.four_ways import Mode
 
 
 def said(messages: Sequence[Message]) -> list[str]:
@@ -76,11 +36,11 @@ class Echo:
 # --- types ------------------------------------------------------------------------------------------------------------
 
 
-def test_one_question_may_have_a_type_of_its_own(ask: Ask) -> None:
+def test_one_question_may_have_a_type_of_its_own(mode: Mode) -> None:
     chat = Agent(ScriptedProvider(["hello", {"x": 1}, "bye"])).chat()
-    assert ask(chat, "hi").payload == "hello"
-    assert ask(chat, "a point?", output=Point).payload == Point(1)
-    assert ask(chat, "bye").payload == "bye"
+    assert mode(chat, "hi").payload == "hello"
+    assert mode(chat, "a point?", output=Point).payload == Point(1)
+    assert mode(chat, "bye").payload == "bye"
     assert len(chat.messages) == 6
 
 
@@ -96,39 +56,39 @@ def test_a_chats_stream_has_partial_objects(given: bool) -> None:
 # --- a task that failed, an engine, a guard, a judge ---------------------------------------------------------------------
 
 
-def test_the_envelope_of_a_failed_call_is_not_asked(ask: Ask) -> None:
+def test_the_envelope_of_a_failed_call_is_not_asked(mode: Mode) -> None:
     provider = ScriptedProvider(["never"])
     failed = Agent(ScriptedProvider([ServerError("gone", retryable=False)]))("x")
     chat = Agent(provider).chat()
-    envelope = ask(chat, failed)
+    envelope = mode(chat, failed)
     assert envelope.error is failed.error
     assert provider.requests == []
     assert (chat.messages, chat.cost_usd) == ((), 0.0)
 
 
-def test_a_chat_with_an_engine_of_ones_own_remembers(ask: Ask) -> None:
+def test_a_chat_with_an_engine_of_ones_own_remembers(mode: Mode) -> None:
     chat = Agent(engine=Echo()).chat(memory=Memory(tokens=1000))
-    assert ask(chat, "a").text() == "1: a"
-    envelope = ask(chat, "b")
+    assert mode(chat, "a").text() == "1: a"
+    envelope = mode(chat, "b")
     assert envelope.text() == "3: b"
     assert said(envelope.messages) == ["a", "1: a", "b", "3: b"] == said(chat.messages)
     chat.move_to(Agent(ScriptedProvider(["c"])))
-    assert ask(chat, "and you?").text() == "c"
+    assert mode(chat, "and you?").text() == "c"
     chat.move_to(Agent(engine=Echo()))
-    assert ask(chat, "d").text() == "7: d"
+    assert mode(chat, "d").text() == "7: d"
 
 
-def test_what_a_guard_has_changed_in_an_answer_is_what_was_said(ask: Ask) -> None:
+def test_what_a_guard_has_changed_in_an_answer_is_what_was_said(mode: Mode) -> None:
     provider = ScriptedProvider(["the code is 4711", "fine"])
     chat = Agent(provider, guard=lambda text: text.replace("4711", "####")).chat()
-    envelope = ask(chat, "the code?")
+    envelope = mode(chat, "the code?")
     assert envelope.text() == "the code is ####"
     assert said(envelope.messages) == ["the code?", "the code is ####"] == said(chat.messages)
-    ask(chat, "thanks")
+    mode(chat, "thanks")
     assert said(provider.requests[1].messages) == ["the code?", "the code is ####", "thanks"]
 
 
-def test_messages_that_a_guard_adds_or_leaves_out_are_not_the_conversations(ask: Ask) -> None:
+def test_messages_that_a_guard_adds_or_leaves_out_are_not_the_conversations(mode: Mode) -> None:
     class Guard:
         def input(self, messages: tuple[Message, ...]) -> list[Message]:
             return [Message.system("Be polite."), messages[-1]]
@@ -136,16 +96,16 @@ def test_messages_that_a_guard_adds_or_leaves_out_are_not_the_conversations(ask:
     provider = ScriptedProvider(["a", "b", "c"])
     chat = Agent(provider, guard=Guard()).chat()
     for question in "123":
-        envelope = ask(chat, question)
+        envelope = mode(chat, question)
     assert said(chat.messages) == ["1", "a", "2", "b", "3", "c"] == said(envelope.messages)
     assert said(provider.requests[2].messages) == ["Be polite.", "3"]
 
 
-def test_a_guard_that_blocks_leaves_the_chat_as_it_was(ask: Ask) -> None:
+def test_a_guard_that_blocks_leaves_the_chat_as_it_was(mode: Mode) -> None:
     chat = Agent(ScriptedProvider(["fine", "secret", "fine"]), guard=lambda text: text != "secret").chat()
-    assert ask(chat, "1").ok
-    assert isinstance(ask(chat, "2").error, GuardError)
-    assert ask(chat, "3").ok
+    assert mode(chat, "1").ok
+    assert isinstance(mode(chat, "2").error, GuardError)
+    assert mode(chat, "3").ok
     assert said(chat.messages) == ["1", "fine", "3", "fine"]
 
 
@@ -153,12 +113,12 @@ def test_a_guard_that_blocks_leaves_the_chat_as_it_was(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("memory", [Memory(turns=1), Memory(tokens=60)], ids=["turns", "tokens"])
-def test_a_call_that_failed_forgets_nothing(ask: Ask, memory: Memory) -> None:
+def test_a_call_that_failed_forgets_nothing(mode: Mode, memory: Memory) -> None:
     chat = Agent(ScriptedProvider(["a", "b", ServerError("gone", retryable=False), "c"])).chat(memory=memory)
-    ask(chat, "1")
-    ask(chat, "2")
+    mode(chat, "1")
+    mode(chat, "2")
     before = chat.messages
-    assert not ask(chat, "x " * 500).ok
+    assert not mode(chat, "x " * 500).ok
     assert chat.messages == before
 
 

@@ -110,6 +110,14 @@ def on_aiohttp() -> Callable[..., Any] | None:
     return Httpx2AiohttpClient
 
 
+def closed_with(owner: object, client: Any) -> weakref.finalize[..., Any]:
+    """Close a synchronous client when its owner is forgotten; at the end of the process its idle connections alone are closed
+    (`_sockets`)."""
+    finalizer = weakref.finalize(owner, client.close)
+    finalizer.atexit = False
+    return finalizer
+
+
 class LoopClients:
     """One asynchronous client for each event loop, because a connection belongs to the loop that opened it.
 

@@ -13,7 +13,7 @@ from lazybridge.core.closing import Closing
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.errors.secrets import Secret, note
 from lazybridge.core.providers import _tape
-from lazybridge.core.providers._clients import LoopClients, forget_after_fork, installed, one_at_a_time
+from lazybridge.core.providers._clients import LoopClients, closed_with, forget_after_fork, installed, one_at_a_time
 from lazybridge.core.providers._hosts import is_anothers, owners_of
 from lazybridge.core.providers.asking import AsksEndpoints
 
@@ -105,8 +105,7 @@ class Connection(Closing, AsksEndpoints):
     def _made_client(self) -> Any:
         if self._client is None:
             self._client = self._make_client(asynchronous=False)
-            self._finalizer = weakref.finalize(self, self._client.close)
-            self._finalizer.atexit = False
+            self._finalizer = closed_with(self, self._client)
         return self._client
 
     # --- lifecycle --------------------------------------------------------------------------------------------------

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.providers import _tape
-from lazybridge.core.providers._clients import LoopClients, installed, one_at_a_time
+from lazybridge.core.providers._clients import LoopClients, closed_with, installed, one_at_a_time
 from lazybridge.core.providers._connection import Connection
 from lazybridge.core.providers._fal_attempts import Asking, Place
 from lazybridge.core.retry import Deadline, checked_timeout
@@ -72,8 +71,7 @@ class FalConnection(Connection):
             from lazybridge.core.providers._fal import FalClient
 
             self._sync_fal = FalClient(self._key(), *self._addresses())
-            self._fal_finalizer = weakref.finalize(self, self._sync_fal.close)
-            self._fal_finalizer.atexit = False
+            self._fal_finalizer = closed_with(self, self._sync_fal)
         return self._sync_fal
 
     async def _async_fal_client(self) -> AsyncFalClient:

@@ -244,7 +244,7 @@ def number(source: Any, *names: str) -> int | None:
     found = counts(source)
     for name in names:
         value = found.get(name)
-        if isinstance(value, (int, float)) and value is not True and value is not False and 0 <= value < inf:
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < inf:
             return int(value)
     return None
 
