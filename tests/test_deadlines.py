@@ -66,6 +66,16 @@ def test_a_slow_server_ends_the_call_on_time(name: str, mode: Mode, slow: Slow, 
             assert took > 0.15
 
 
+def test_a_host_that_nobody_reaches_ends_the_call_on_time(kind: Kind, mode: Mode, timed: Any) -> None:
+    with ExitStack() as held:
+        envelope, took = timed(
+            mode, kind.agent(f"http://127.0.0.1:{full(held, '127.0.0.1')}", timeout=0.2, max_retries=0)
+        )
+    assert isinstance(envelope.error, ProviderTimeoutError)
+    assert "timeout=0.2 s" in str(envelope.error)
+    assert 0.15 < took < 0.2 + LATE
+
+
 def test_no_first_token_in_time_is_tried_again(kind: Kind, mode: Mode, vendor: FakeVendor, timed: Any) -> None:
     """Also where the whole answer is wanted: it is asked for as a stream, since else nothing shows before its end."""
     vendor.fail(Fault(hang_after=0))

@@ -10,13 +10,15 @@ import asyncio
 import json
 import logging
 import pickle
+import ssl
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from lazybridge import (
     Agent,
@@ -35,7 +37,9 @@ from tests.conftest import COMPATIBLE, KINDS, Kind
 from tests.contract.test_clouds import CLOUDS
 from tests.echoing_vendor import FAULTS, EchoingVendor
 from tests.fake_clouds import ACCESS_KEY
+from tests.four_ways import Mode
 from tests.showing import rich, shown
+from tests.slow_server import SlowServer
 from tests.test_telemetry import Otel
 from tests.test_telemetry import otel as otel
 
@@ -472,3 +476,16 @@ def test_the_chain_of_an_error_has_no_frame_of_an_sdk(echo: EchoingVendor) -> No
     error = agent_of(EVERY["openrouter"], echo.url)("hi").error
     assert error is not None
     assert [link for link in chain_of(error) if link is not error and link.__traceback__ is not None] == []
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_no_key_goes_to_a_server_whose_certificate_nobody_vouches_for(
+    name: str, mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONHTTPSVERIFY", "0")  # and lazybridge has no such variable of its own
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    with closing(SlowServer("accept", tls=context)) as server:
+        envelope = mode(agent_of(KINDS[name], server.url, timeout=5), "hi")
+    assert envelope.error.kind == "connection"
+    assert server.requests == 0
