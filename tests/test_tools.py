@@ -317,13 +317,13 @@ def test_the_call_ends_on_time_while_a_tool_hangs(kind: Kind, mode: Mode, vendor
         release.wait(20)
         return "late"
 
-    agent = kind.agent(vendor.url, tools=[hang], timeout=0.8)
+    agent = kind.agent(vendor.url, tools=[hang], timeout=2)
     started = time.monotonic()
     envelope = mode(agent, "Go.")
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 4.5
     release.set()
     assert isinstance(envelope.error, ProviderTimeoutError)
-    assert "timeout=0.8" in str(envelope.error)
+    assert "timeout=2.0" in str(envelope.error)
     assert envelope.metadata.cost_usd
     assert len(vendor.requests) == 1
 

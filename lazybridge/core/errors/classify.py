@@ -170,6 +170,8 @@ def _retryable(
     asked = headers.get("x-should-retry", headers.get("x-fal-retryable"))
     if asked in ("true", "false"):
         return asked == "true" and kind != "quota"
+    if isinstance(exc, AttributeError) and str(exc).startswith("partially initialized module"):
+        return True  # openai 3.54.0 (`_httpx2.py`) looks for classes of httpx while another thread imports it
     if kind == "server" and status is None and not _from_sdk(exc):
         return False  # a bug in a provider's own code comes back unchanged however often it is called
     if not FAILED_GENERATIONS.isdisjoint(words):

@@ -17,6 +17,7 @@ from lazybridge.core.clock import TimeLeft
 from lazybridge.core.loops import asyncio_loop
 from lazybridge.core.providers._guard import guarded
 from lazybridge.core.providers._sockets import forget_pools, heed_time
+from lazybridge.core.providers._transport import Transport
 
 if TYPE_CHECKING:
     import ssl
@@ -71,6 +72,11 @@ def http_timeout(library: str = "httpx2") -> Any:
     return import_module(library).Timeout(_TOTAL_SECONDS, connect=_CONNECT_SECONDS)
 
 
+def _proxies() -> bool:
+    """Whether the environment names a proxy; NO_PROXY alone names none."""
+    return any(name != "no" for name in getproxies())
+
+
 def time_left(timeout: float | None) -> TimeLeft | None:
     """What a request is given for its timeout; None leaves the SDK's own."""
     return None if timeout is None else TimeLeft.of(timeout, _TOTAL_SECONDS)
@@ -81,7 +87,11 @@ def http_client(library: str = "httpx2") -> Any:
 
     It follows no redirect to another host, and its connections end at the `TimeLeft` of a request.
     """
-    return heed_time(guarded(import_module(library).Client(**_settings(library))))
+    http = import_module(library)
+    if _proxies():
+        return heed_time(guarded(http.Client(**_settings(library))))
+    transport = Transport(http, ssl_context(library), _MAX_CONNECTIONS, _MAX_KEEPALIVE, _KEEPALIVE_SECONDS)
+    return guarded(http.Client(**_settings(library), transport=transport))
 
 
 def async_http_client(aiohttp_client: Callable[..., Any] | None = None, library: str = "httpx2") -> Any:
@@ -89,7 +99,7 @@ def async_http_client(aiohttp_client: Callable[..., Any] | None = None, library:
 
     aiohttp's transport does not read the proxy variables of the environment, so with a proxy the library does the work.
     """
-    if aiohttp_client and all(name == "no" for name in getproxies()):  # NO_PROXY alone names no proxy
+    if aiohttp_client and not _proxies():
         try:
             return guarded(aiohttp_client(**_settings(library)))
         except RuntimeError:  # the SDK's stand-in for a missing aiohttp

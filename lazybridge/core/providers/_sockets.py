@@ -18,11 +18,11 @@ from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Protocol
 
 from lazybridge.core.clock import TimeLeft
 
-_WRITTEN_AT_ONCE = 256 * 1024
+WRITTEN_AT_ONCE = 256 * 1024
 
 
 def heed_time(client: Any) -> Any:
@@ -34,12 +34,19 @@ def heed_time(client: Any) -> Any:
         if hasattr(pool, "_network_backend"):
             library = import_module(type(pool).__module__.partition(".")[0])
             pool._network_backend = _Backend(pool._network_backend, library)
-            _pools.add(pool)
+            closed_at_exit(pool)
     return client
 
 
-_pools: weakref.WeakSet[Any] = weakref.WeakSet()
-forget_pools = _pools.clear
+class Pool(Protocol):
+    """What keeps connections."""
+
+    @property
+    def connections(self) -> Iterable[Any]: ...
+
+
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+closed_at_exit, forget_pools = _pools.add, _pools.clear
 
 
 @atexit.register
@@ -65,68 +72,37 @@ class _Backend:
     ) -> _Stream:
         connect = partial(self._inner.connect_tcp, local_address=local_address, socket_options=socket_options)
         failure: Exception = self._library.ConnectError(f"{host} has no address")
-        for address in self._addresses(host, port, timeout):
+        for address in addresses(host, port, timeout, self._library):
             try:
-                seconds = _seconds(timeout, self._library.ConnectTimeout)
+                seconds = seconds_of(timeout, self._library.ConnectTimeout)
                 return _Stream(connect(address, port, seconds), self._library)
             except (self._library.ConnectError, self._library.ConnectTimeout) as exc:
                 failure = exc
         raise failure
 
-    def _addresses(self, host: str, port: int, timeout: float | None) -> Iterable[str]:
-        """Where a request with a time of its own goes: looking a name up knows no timeout, and each address of it would
-        have the whole of this one."""
-        if not isinstance(timeout, TimeLeft) or _is_address(host):
-            return (host,)
-        found: queue.SimpleQueue[list[str] | Exception] = queue.SimpleQueue()
-
-        def look_up() -> None:
-            try:
-                rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-                found.put(list(dict.fromkeys(str(row[4][0]) for row in rows)))
-            except (OSError, UnicodeError) as exc:
-                found.put(exc)
-
-        threading.Thread(target=look_up, name="lazybridge-dns", daemon=True).start()
-        seconds = _seconds(timeout, self._library.ConnectTimeout)
-        try:
-            addresses = found.get(timeout=seconds)
-        except queue.Empty:
-            raise self._library.ConnectTimeout(f"no address of {host} was found in time") from None
-        if isinstance(addresses, Exception):
-            raise self._library.ConnectError(str(addresses)) from addresses
-        return addresses
-
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
     ) -> _Stream:
-        seconds = _seconds(timeout, self._library.ConnectTimeout)
+        seconds = seconds_of(timeout, self._library.ConnectTimeout)
         return _Stream(self._inner.connect_unix_socket(path, seconds, socket_options), self._library)
 
     def sleep(self, seconds: float) -> None:
         self._inner.sleep(seconds)
 
 
-class _Stream:
-    def __init__(self, inner: Any, library: Any) -> None:
-        self._inner, self._library = inner, library
-        self.close = inner.close
-        self.get_extra_info = inner.get_extra_info
+class Cuttable:
+    """A connection whose request may be ended from another thread."""
+
+    def __init__(self) -> None:
         self._whose: object = None  # the time of the request that has this connection now
         self._lock = threading.Lock()
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        self._take(timeout)
-        read: bytes = self._inner.read(max_bytes, _seconds(timeout, self._library.ReadTimeout))
-        return read
+    def socket(self) -> Any:
+        """What the connection stands on."""
+        raise NotImplementedError
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._take(timeout)
-        for start in range(0, len(buffer), _WRITTEN_AT_ONCE):
-            part = buffer[start : start + _WRITTEN_AT_ONCE] if len(buffer) > _WRITTEN_AT_ONCE else buffer
-            self._inner.write(part, _seconds(timeout, self._library.WriteTimeout))
-
-    def _take(self, timeout: float | None) -> None:
+    def take(self, timeout: float | None) -> None:
+        """From now on this time is the connection's."""
         if timeout is self._whose:
             return
         with self._lock:
@@ -137,14 +113,61 @@ class _Stream:
     def cut(self, whose: TimeLeft) -> None:
         """End what is being read or written, unless another request has the connection by now."""
         with self._lock:
-            connection = self.get_extra_info("socket") if self._whose is whose else None
+            connection = self.socket() if self._whose is whose else None
             if isinstance(connection, socket.socket):
                 with suppress(OSError):  # it was closed already
                     socket.socket.shutdown(connection, socket.SHUT_RDWR)  # and not TLS's own, which forgets its state
 
+
+class _Stream(Cuttable):
+    def __init__(self, inner: Any, library: Any) -> None:
+        self._inner, self._library = inner, library
+        self.close = inner.close
+        self.get_extra_info = inner.get_extra_info
+        super().__init__()
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        self.take(timeout)
+        read: bytes = self._inner.read(max_bytes, seconds_of(timeout, self._library.ReadTimeout))
+        return read
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self.take(timeout)
+        for start in range(0, len(buffer), WRITTEN_AT_ONCE):
+            part = buffer[start : start + WRITTEN_AT_ONCE] if len(buffer) > WRITTEN_AT_ONCE else buffer
+            self._inner.write(part, seconds_of(timeout, self._library.WriteTimeout))
+
+    def socket(self) -> Any:
+        return self.get_extra_info("socket")
+
     def start_tls(self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None) -> _Stream:
-        seconds = _seconds(timeout, self._library.ConnectTimeout)
+        seconds = seconds_of(timeout, self._library.ConnectTimeout)
         return _Stream(self._inner.start_tls(ssl_context, server_hostname, seconds), self._library)
+
+
+def addresses(host: str, port: int, timeout: float | None, library: Any) -> Iterable[str]:
+    """Where a request with a time of its own goes: looking a name up knows no timeout, and each address of it would
+    have the whole of this one."""
+    if not isinstance(timeout, TimeLeft) or _is_address(host):
+        return (host,)
+    found: queue.SimpleQueue[list[str] | Exception] = queue.SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found.put(list(dict.fromkeys(str(row[4][0]) for row in rows)))
+        except (OSError, UnicodeError) as exc:
+            found.put(exc)
+
+    threading.Thread(target=look_up, name="lazybridge-dns", daemon=True).start()
+    seconds = seconds_of(timeout, library.ConnectTimeout)
+    try:
+        addresses = found.get(timeout=seconds)
+    except queue.Empty:
+        raise library.ConnectTimeout(f"no address of {host} was found in time") from None
+    if isinstance(addresses, Exception):
+        raise library.ConnectError(str(addresses)) from addresses
+    return addresses
 
 
 def _is_address(host: str) -> bool:
@@ -155,7 +178,8 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _seconds(timeout: float | None, late: type[Exception]) -> float | None:
+def seconds_of(timeout: float | None, late: type[Exception]) -> float | None:
+    """A timeout as a socket takes it. Raises `late` where the time is up."""
     if not isinstance(timeout, TimeLeft):
         return timeout
     left = timeout.left()
