@@ -129,21 +129,24 @@ class _Connection(Cuttable):
         self.reader = _Reader(self._raw, _BUFFER)
         self._http: Any = HTTPConnection(origin[1], origin[2])
         self._http.response_class = _Answer
-        self._http.sock = _Side(self)
+        self._http.sock = self._side = _Side(self)
 
     def ask(self, request: Any, timeouts: Mapping[str, Any]) -> HTTPResponse:
         """Send a request, and read the head of its answer."""
         self._timeouts = timeouts
         http = self._http
+        chunked = False
         try:
             http.putrequest(request.method, request.url.raw_path.decode("ascii"), True, True)
             for name, value in request.headers.raw:
                 http.putheader(name, value)
+                chunked = chunked or name.lower() == b"transfer-encoding"
         except (ValueError, InvalidURL) as exc:
             raise self._library.LocalProtocolError(str(exc)) from exc
         sent = True
         try:
-            http.endheaders(request.stream, encode_chunked="transfer-encoding" in request.headers)
+            http.endheaders(request.stream, encode_chunked=chunked)
+            self._side.flush()
         except OSError:  # a server may refuse a long body, and say why, before it has come whole
             sent = False
         try:
@@ -214,13 +217,23 @@ class _Side:
 
     def __init__(self, connection: _Connection) -> None:
         self._connection = weakref.proxy(connection)
+        self._head: bytes | None = None
 
     def makefile(self, mode: str) -> _Reader:
         reader: _Reader = self._connection.reader
         return reader
 
     def sendall(self, data: bytes) -> None:
-        self._connection.send(data)
+        if self._head is None:  # goes with the beginning of the body, in one packet
+            self._head = data
+        else:
+            head, self._head = self._head, b""
+            self._connection.send(head + data)
+
+    def flush(self) -> None:
+        head, self._head = self._head, None
+        if head:
+            self._connection.send(head)
 
     def close(self) -> None:
         pass
