@@ -8,7 +8,7 @@ import os
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Callable
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.request import getproxies
@@ -54,17 +54,16 @@ def ssl_context(library: str) -> ssl.SSLContext:
 
 
 def _settings(library: str) -> dict[str, Any]:
-    http = import_module(library)
-    return {
-        "verify": ssl_context(library),
-        "timeout": http_timeout(library),
-        "limits": http.Limits(
-            max_connections=_MAX_CONNECTIONS,
-            max_keepalive_connections=_MAX_KEEPALIVE,
-            keepalive_expiry=_KEEPALIVE_SECONDS,
-        ),
-        "follow_redirects": True,
-    }
+    return {"timeout": http_timeout(library), "follow_redirects": True}
+
+
+def _transport_settings(library: str) -> dict[str, Any]:
+    limits = import_module(library).Limits(
+        max_connections=_MAX_CONNECTIONS,
+        max_keepalive_connections=_MAX_KEEPALIVE,
+        keepalive_expiry=_KEEPALIVE_SECONDS,
+    )
+    return {"verify": ssl_context(library), "limits": limits, **_settings(library)}
 
 
 def http_timeout(library: str = "httpx2") -> Any:
@@ -89,8 +88,12 @@ def http_client(library: str = "httpx2") -> Any:
     """
     http = import_module(library)
     if _proxies():
-        return heed_time(guarded(http.Client(**_settings(library))))
-    transport = Transport(http, ssl_context(library), _MAX_CONNECTIONS, _MAX_KEEPALIVE, _KEEPALIVE_SECONDS)
+        return heed_time(guarded(http.Client(**_transport_settings(library))))
+
+    def context() -> ssl.SSLContext:
+        return one_at_a_time(partial(ssl_context, library))
+
+    transport = Transport(http, context, _MAX_CONNECTIONS, _MAX_KEEPALIVE, _KEEPALIVE_SECONDS)
     return guarded(http.Client(**_settings(library), transport=transport))
 
 
@@ -101,10 +104,10 @@ def async_http_client(aiohttp_client: Callable[..., Any] | None = None, library:
     """
     if aiohttp_client and not _proxies():
         try:
-            return guarded(aiohttp_client(**_settings(library)))
+            return guarded(aiohttp_client(**_transport_settings(library)))
         except RuntimeError:  # the SDK's stand-in for a missing aiohttp
             pass
-    return guarded(import_module(library).AsyncClient(**_settings(library)))
+    return guarded(import_module(library).AsyncClient(**_transport_settings(library)))
 
 
 def on_aiohttp() -> Callable[..., Any] | None:

@@ -12,7 +12,7 @@ import ssl
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPResponse, InvalidURL, RemoteDisconnected
 from typing import Any, Self
@@ -22,16 +22,18 @@ from lazybridge.core.providers._sockets import WRITTEN_AT_ONCE, Cuttable, addres
 _BUFFER = 64 * 1024
 _PORTS = {"http": 80, "https": 443}
 Origin = tuple[str, str, int]
+Context = Callable[[], ssl.SSLContext]
 
 
 class Transport:
     """Connections to any number of servers, which are kept open between requests.
 
-    `library` is the module httpx or httpx2, whose exceptions are raised. At most `connections` are in use at once, a further
+    `library` is the module httpx or httpx2, whose exceptions are raised; `context` is asked for the certificates when a server
+    speaks TLS. At most `connections` are in use at once, a further
     request waits for as long as its pool timeout says; at most `kept` are open and idle, for `seconds` each.
     """
 
-    def __init__(self, library: Any, context: ssl.SSLContext, connections: int, kept: int, seconds: float) -> None:
+    def __init__(self, library: Any, context: Context, connections: int, kept: int, seconds: float) -> None:
         self._library, self._context = library, context
         self._most, self._seconds = kept, seconds
         self._slots = threading.BoundedSemaphore(connections)
@@ -39,7 +41,6 @@ class Transport:
         self._idle: list[_Connection] = []  # the one that was used last is the last
         self._closed = False
         self._body = _body_class(library)
-        context.set_alpn_protocols(["http/1.1"])
         closed_at_exit(self)
 
     @property
@@ -119,7 +120,7 @@ class Transport:
 class _Connection(Cuttable):
     """One socket, and `http.client`'s two sides of it."""
 
-    def __init__(self, origin: Origin, context: ssl.SSLContext, timeouts: Mapping[str, Any], library: Any) -> None:
+    def __init__(self, origin: Origin, context: Context, timeouts: Mapping[str, Any], library: Any) -> None:
         super().__init__()
         self.origin, self._library = origin, library
         self._timeouts = timeouts
@@ -310,7 +311,7 @@ def _body_class(library: Any) -> type[Any]:
     return type("Body", (_Body, library.SyncByteStream), {})
 
 
-def _connected(origin: Origin, context: ssl.SSLContext, timeout: float | None, library: Any) -> socket.socket:
+def _connected(origin: Origin, context: Context, timeout: float | None, library: Any) -> socket.socket:
     """A socket to the first address of a server that answers."""
     scheme, host, port = origin
     failure: Exception = library.ConnectError(f"{host} has no address")
@@ -323,7 +324,9 @@ def _connected(origin: Origin, context: ssl.SSLContext, timeout: float | None, l
                 made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
                 if scheme == "https":
                     made.settimeout(seconds_of(timeout, late))
-                    return context.wrap_socket(made, server_hostname=host)
+                    tls = context()
+                    tls.set_alpn_protocols(["http/1.1"])
+                    return tls.wrap_socket(made, server_hostname=host)
                 return made
             except BaseException:
                 made.close()
