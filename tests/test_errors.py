@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import importlib.machinery
 import json
 import pickle
+import types
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -109,6 +111,17 @@ def test_the_prose_of_a_message_decides_nothing(vendor: FakeVendor) -> None:
 def test_transport_failures_are_told_by_their_class(exc: Exception, expected: str) -> None:
     error = from_exception(exc, provider="p")
     assert (error.kind, error.retryable, error.status_code) == (expected, True, None)
+
+
+def test_a_module_that_another_thread_still_imports_is_there_at_the_next_attempt() -> None:
+    """openai looks for httpx's classes as soon as it is in `sys.modules`, which is before it has them."""
+    module = types.ModuleType("half")
+    module.__spec__ = importlib.machinery.ModuleSpec("half", None)
+    module.__spec__._initializing = True  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match="partially initialized") as caught:
+        module.Timeout
+    assert from_exception(caught.value, provider="p").retryable
+    assert not from_exception(AttributeError("no attribute 'x'"), provider="p").retryable
 
 
 @pytest.mark.parametrize("garbled", [b'{"choices": [{"del', b'{"text": "caf\xc3"}'])

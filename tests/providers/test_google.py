@@ -74,13 +74,13 @@ def test_the_request_is_the_one_of_the_typed_method(vendor: FakeVendor) -> None:
     assert ours["headers"]["x-goog-api-key"] == KEY
 
 
-def test_the_sdks_client_is_held_and_loads_no_certificates_anew(vendor: FakeVendor, monkeypatch: Any) -> None:
+def test_the_sdks_client_is_held_and_loads_no_certificates_for_http(vendor: FakeVendor, monkeypatch: Any) -> None:
     import gc
     import ssl
 
     with GoogleProvider(api_key=KEY, base_url=vendor.url) as provider:
-        _genai.ssl_context("httpx2")
-        monkeypatch.setattr(ssl, "create_default_context", lambda *_, **__: pytest.fail("loaded anew"))
+        monkeypatch.setattr(ssl, "create_default_context", lambda *_, **__: pytest.fail("loaded"))
+        monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_, **__: pytest.fail("loaded"))
         for _ in range(2):
             assert provider.complete(asking()).content == TEXT
             gc.collect()

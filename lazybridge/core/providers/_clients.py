@@ -49,7 +49,8 @@ def installed(package: str) -> bool:
 @cache
 def ssl_context(library: str) -> ssl.SSLContext:
     """One for the process and the HTTP library: loading the certificates costs about 24 ms of CPU."""
-    context: ssl.SSLContext = import_module(library).create_ssl_context()
+    context: ssl.SSLContext = one_at_a_time(import_module(library).create_ssl_context)
+    context.set_alpn_protocols(["http/1.1"])
     return context
 
 
@@ -89,11 +90,8 @@ def http_client(library: str = "httpx2") -> Any:
     http = import_module(library)
     if _proxies():
         return heed_time(guarded(http.Client(**_transport_settings(library))))
-
-    def context() -> ssl.SSLContext:
-        return one_at_a_time(partial(ssl_context, library))
-
-    transport = Transport(http, context, _MAX_CONNECTIONS, _MAX_KEEPALIVE, _KEEPALIVE_SECONDS)
+    trusted = partial(ssl_context, library)
+    transport = Transport(http, trusted, _MAX_CONNECTIONS, _MAX_KEEPALIVE, _KEEPALIVE_SECONDS)
     return guarded(http.Client(**_settings(library), transport=transport))
 
 
@@ -108,6 +106,13 @@ def async_http_client(aiohttp_client: Callable[..., Any] | None = None, library:
         except RuntimeError:  # the SDK's stand-in for a missing aiohttp
             pass
     return guarded(import_module(library).AsyncClient(**_transport_settings(library)))
+
+
+def unused_async_client() -> Any:
+    """An asynchronous client of httpx2 that asks nobody: an SDK makes one of its own where none is given, and loads the
+    certificates for it."""
+    http = import_module("httpx2")
+    return http.AsyncClient(transport=http.AsyncBaseTransport())
 
 
 def on_aiohttp() -> Callable[..., Any] | None:

@@ -9,17 +9,25 @@ decoder; a test holds them to their shape.
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from lazybridge.core.providers._clients import async_http_client, http_client, http_timeout, on_aiohttp, ssl_context
+from lazybridge.core.providers._clients import (
+    async_http_client,
+    http_client,
+    http_timeout,
+    on_aiohttp,
+    unused_async_client,
+)
 from lazybridge.core.wire.endpoints.gemini import resource
 
 GENERATE = "generateContent"
 PRIVATE = ("_build_request", "_request_once", "_async_request_once")
 # The lines of a stream that its decoder hands out, before it takes each for JSON.
 PRIVATE_READERS = ("_iter_response_stream", "_aiter_response_stream")
+_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # has no certificates, and so trusts nobody
 
 
 class _Client:
@@ -36,7 +44,7 @@ class _Client:
             http_options=types.HttpOptions(
                 httpx_client=sync_http,
                 httpx_async_client=async_http,
-                async_client_args={"ssl": ssl_context("httpx2")},  # else it loads the certificates anew: 24 ms
+                async_client_args={"ssl": _NOBODY},  # else it loads the certificates for sockets that are never opened
                 **settings,
             ),
         )
@@ -67,7 +75,7 @@ class GenaiClient(_Client):
 
     def __init__(self, options: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
         self.http = http_client()
-        super().__init__(self.http, _unused_async_client(), options, settings)
+        super().__init__(self.http, unused_async_client(), options, settings)
 
     def post(self, path: str, *, body: Mapping[str, Any], options: Mapping[str, Any], stream_cls: Any = None, **_: Any) -> Any:  # fmt: skip
         """The HTTP answer, its body unread; or, with `stream_cls`, its events."""
@@ -173,10 +181,3 @@ def _event(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return _BROKEN
-
-
-def _unused_async_client() -> Any:
-    """The SDK makes one of its own where none is given, and loads the certificates for it."""
-    import httpx2
-
-    return httpx2.AsyncClient(verify=ssl_context("httpx2"))

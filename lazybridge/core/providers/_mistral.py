@@ -18,7 +18,7 @@ from mistralai.client.errors import HTTPValidationError, HTTPValidationErrorData
 from mistralai.client.models import Security
 from mistralai.client.utils import get_security, get_security_from_env
 
-from lazybridge.core.providers._clients import async_http_client, http_client, on_aiohttp
+from lazybridge.core.providers._clients import async_http_client, http_client, on_aiohttp, unused_async_client
 
 # What `chat.complete` waits by default (mistralai 3.7.0 `chat.py`), with the shorter wait for a connection of the others.
 _TIMEOUT = httpx2.Timeout(300.0, connect=5.0)
@@ -76,7 +76,7 @@ class Sender(_Built):
     def __init__(self, api_key: Callable[[], Any] | None, server_url: str | None) -> None:
         client = http_client()
         client.event_hooks = {**client.event_hooks, "response": [*client.event_hooks["response"], _arrived]}
-        super().__init__(api_key, server_url, client, async_http_client())
+        super().__init__(api_key, server_url, client, unused_async_client())
 
     def post(self, path: str, *, body: Any, options: Any, files: Any = None, stream_cls: Any = None, **_: Any) -> Any:
         """The answer, unread, or the events of a stream."""

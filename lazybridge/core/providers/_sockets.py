@@ -13,12 +13,13 @@ import queue
 import socket
 import threading
 import weakref
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from ipaddress import ip_address
-from typing import Any, Protocol
+from typing import Any
 
 from lazybridge.core.clock import TimeLeft
 
@@ -34,28 +35,30 @@ def heed_time(client: Any) -> Any:
         if hasattr(pool, "_network_backend"):
             library = import_module(type(pool).__module__.partition(".")[0])
             pool._network_backend = _Backend(pool._network_backend, library)
-            closed_at_exit(pool)
+            close_at_exit(pool, _close_idle)
     return client
 
 
-class Pool(Protocol):
-    """What keeps connections."""
-
-    @property
-    def connections(self) -> Iterable[Any]: ...
+_pools: weakref.WeakKeyDictionary[Any, Callable[[Any], None]] = weakref.WeakKeyDictionary()
+forget_pools = _pools.clear
 
 
-_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
-closed_at_exit, forget_pools = _pools.add, _pools.clear
+def close_at_exit(pool: Any, close: Callable[[Any], None]) -> None:
+    """Close what is idle of a pool at the end of the process; what a daemon thread still reads ends with the process, and not
+    with an error in that thread."""
+    _pools[pool] = close
 
 
 @atexit.register
-def _close_idle() -> None:
-    """At the end of the process; what a daemon thread still reads ends with it, and not with an error in that thread."""
-    for pool in list(_pools):
-        for connection in pool.connections:
-            if connection.is_idle():
-                connection.close()
+def _close_pools() -> None:
+    for pool, close in list(_pools.items()):
+        close(pool)
+
+
+def _close_idle(pool: Any) -> None:
+    for connection in pool.connections:
+        if connection.is_idle():
+            connection.close()
 
 
 class _Backend:
@@ -90,16 +93,16 @@ class _Backend:
         self._inner.sleep(seconds)
 
 
-class Cuttable:
+class Cuttable(ABC):
     """A connection whose request may be ended from another thread."""
 
     def __init__(self) -> None:
         self._whose: object = None  # the time of the request that has this connection now
         self._lock = threading.Lock()
 
+    @abstractmethod
     def socket(self) -> Any:
         """What the connection stands on."""
-        raise NotImplementedError
 
     def take(self, timeout: float | None) -> None:
         """From now on this time is the connection's."""
