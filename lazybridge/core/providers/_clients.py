@@ -11,13 +11,12 @@ from collections.abc import AsyncGenerator, Callable
 from functools import cache, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-from urllib.request import getproxies
 
 from lazybridge.core.clock import TimeLeft
 from lazybridge.core.loops import asyncio_loop
 from lazybridge.core.providers._guard import guarded
 from lazybridge.core.providers._sockets import forget_pools, heed_time
-from lazybridge.core.providers._transport import Transport
+from lazybridge.core.providers._transport import Transport, proxied
 
 if TYPE_CHECKING:
     import ssl
@@ -54,27 +53,20 @@ def ssl_context(library: str) -> ssl.SSLContext:
     return context
 
 
-def _settings(library: str) -> dict[str, Any]:
-    return {"timeout": http_timeout(library), "follow_redirects": True}
+def _settings(library: str, **more: Any) -> dict[str, Any]:
+    return {"timeout": http_timeout(library), "follow_redirects": True, **more}
 
 
-def _transport_settings(library: str) -> dict[str, Any]:
+def _pooled(library: str) -> dict[str, Any]:
     limits = import_module(library).Limits(
-        max_connections=_MAX_CONNECTIONS,
-        max_keepalive_connections=_MAX_KEEPALIVE,
-        keepalive_expiry=_KEEPALIVE_SECONDS,
+        max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_KEEPALIVE, keepalive_expiry=_KEEPALIVE_SECONDS
     )
-    return {"verify": ssl_context(library), "limits": limits, **_settings(library)}
+    return _settings(library, verify=ssl_context(library), limits=limits)
 
 
 def http_timeout(library: str = "httpx2") -> Any:
     """The limits of a request that names none."""
     return import_module(library).Timeout(_TOTAL_SECONDS, connect=_CONNECT_SECONDS)
-
-
-def _proxies() -> bool:
-    """Whether the environment names a proxy; NO_PROXY alone names none."""
-    return any(name != "no" for name in getproxies())
 
 
 def time_left(timeout: float | None) -> TimeLeft | None:
@@ -88,11 +80,15 @@ def http_client(library: str = "httpx2") -> Any:
     It follows no redirect to another host, and its connections end at the `TimeLeft` of a request.
     """
     http = import_module(library)
-    if _proxies():
-        return heed_time(guarded(http.Client(**_transport_settings(library))))
+    if installed(
+        "anyio"
+    ):  # openai 3.54.0 (`_httpx2.py`) looks for it where a stream ends: when Python ends it is too late
+        hasattr(import_module("anyio"), "EndOfStream")
+    if proxied():
+        return heed_time(guarded(http.Client(**_pooled(library))))
     trusted = partial(ssl_context, library)
     transport = Transport(http, trusted, _MAX_CONNECTIONS, _MAX_KEEPALIVE, _KEEPALIVE_SECONDS)
-    return guarded(http.Client(**_settings(library), transport=transport))
+    return guarded(http.Client(**_settings(library, transport=transport)))
 
 
 def async_http_client(aiohttp_client: Callable[..., Any] | None = None, library: str = "httpx2") -> Any:
@@ -100,19 +96,12 @@ def async_http_client(aiohttp_client: Callable[..., Any] | None = None, library:
 
     aiohttp's transport does not read the proxy variables of the environment, so with a proxy the library does the work.
     """
-    if aiohttp_client and not _proxies():
+    if aiohttp_client and not proxied():
         try:
-            return guarded(aiohttp_client(**_transport_settings(library)))
+            return guarded(aiohttp_client(**_pooled(library)))
         except RuntimeError:  # the SDK's stand-in for a missing aiohttp
             pass
-    return guarded(import_module(library).AsyncClient(**_transport_settings(library)))
-
-
-def unused_async_client() -> Any:
-    """An asynchronous client of httpx2 that asks nobody: an SDK makes one of its own where none is given, and loads the
-    certificates for it."""
-    http = import_module("httpx2")
-    return http.AsyncClient(transport=http.AsyncBaseTransport())
+    return guarded(import_module(library).AsyncClient(**_pooled(library)))
 
 
 def on_aiohttp() -> Callable[..., Any] | None:

@@ -14,13 +14,8 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from lazybridge.core.providers._clients import (
-    async_http_client,
-    http_client,
-    http_timeout,
-    on_aiohttp,
-    unused_async_client,
-)
+from lazybridge.core.providers._clients import async_http_client, http_client, http_timeout, on_aiohttp
+from lazybridge.core.providers._transport import unused_async_client
 from lazybridge.core.wire.endpoints.gemini import resource
 
 GENERATE = "generateContent"

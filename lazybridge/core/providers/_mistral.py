@@ -18,7 +18,8 @@ from mistralai.client.errors import HTTPValidationError, HTTPValidationErrorData
 from mistralai.client.models import Security
 from mistralai.client.utils import get_security, get_security_from_env
 
-from lazybridge.core.providers._clients import async_http_client, http_client, on_aiohttp, unused_async_client
+from lazybridge.core.providers._clients import async_http_client, http_client, on_aiohttp
+from lazybridge.core.providers._transport import unused_async_client
 
 # What `chat.complete` waits by default (mistralai 3.7.0 `chat.py`), with the shorter wait for a connection of the others.
 _TIMEOUT = httpx2.Timeout(300.0, connect=5.0)
