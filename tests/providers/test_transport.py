@@ -368,6 +368,16 @@ def test_addresses_may_be_of_the_sixth_version(client: Any, serve: Callable[...,
     assert client.get(server.url).text == "ok"
 
 
+def test_who_reads_on_begins_where_another_stopped(client: Any, serve: Callable[..., Server]) -> None:
+    """The SDKs stop at a stream's terminal event; what follows is read apart, so that the connection serves again."""
+    server = serve(lambda *_: b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n")
+    for _ in range(2):
+        with client.stream("GET", server.url) as answer:
+            first = iter(answer.stream)
+            assert [next(first), *answer.stream] == [b"one", b"two"]
+    assert server.connections == 1
+
+
 def test_a_closed_client_keeps_nothing_open(library: Any, serve: Callable[..., Server]) -> None:
     server = serve()
     client = small(library, connections=2, kept=2)

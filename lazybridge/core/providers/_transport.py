@@ -1,6 +1,7 @@
 """The transport of synchronous requests, for httpx and httpx2: connections that are kept, and end at a request's `TimeLeft`.
 
-Their own transport costs a call twice the CPU, and a chunk of a stream five times as much (`python benchmarks/speed.py`).
+Their own, httpcore's, takes each part of an answer through a general state machine in Python, for which every chunk of a stream
+pays; what that comes to is the distance of `SDK post` and `provider` in `python benchmarks/speed.py`.
 """
 
 from __future__ import annotations
@@ -106,9 +107,7 @@ class Transport:
         while self._idle:
             try:
                 connection = self._idle.pop()
-            except (
-                IndexError
-            ):  # another thread was faster; the collector, who may be the one who closes, waits for no lock
+            except IndexError:  # another thread was faster: the collector closes as well, and waits for no lock
                 return
             connection.close()
 
@@ -134,11 +133,13 @@ class _Body:
             raise self._library.LocalProtocolError(str(exc)) from exc
         except Broken as exc:
             raise self._library.RemoteProtocolError(str(exc)) from exc
+        self._parts = body_of(self._answer, self._connection.reader)
         return self._answer
 
     def __iter__(self) -> Iterator[bytes]:
+        """What is left of it: who reads on begins where another stopped."""
         try:
-            yield from body_of(self._answer, self._connection.reader)
+            yield from self._parts
             self._whole = True
         except Broken as exc:
             raise self._library.RemoteProtocolError(str(exc)) from exc
