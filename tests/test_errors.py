@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-import importlib.machinery
+import importlib
 import json
 import pickle
-import types
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
@@ -113,13 +113,14 @@ def test_transport_failures_are_told_by_their_class(exc: Exception, expected: st
     assert (error.kind, error.retryable, error.status_code) == (expected, True, None)
 
 
-def test_a_module_that_another_thread_still_imports_is_there_at_the_next_attempt() -> None:
+def test_a_module_that_another_thread_still_imports_is_there_at_the_next_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """openai looks for httpx's classes as soon as it is in `sys.modules`, which is before it has them."""
-    module = types.ModuleType("half")
-    module.__spec__ = importlib.machinery.ModuleSpec("half", None)
-    module.__spec__._initializing = True  # type: ignore[attr-defined]
+    (tmp_path / "half_imported.py").write_text("import half_imported\nhalf_imported.Timeout\nclass Timeout: ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(AttributeError, match="partially initialized") as caught:
-        module.Timeout
+        importlib.import_module("half_imported")
     assert from_exception(caught.value, provider="p").retryable
     assert not from_exception(AttributeError("no attribute 'x'"), provider="p").retryable
 

@@ -80,9 +80,8 @@ def http_client(library: str = "httpx2") -> Any:
     It follows no redirect to another host, and its connections end at the `TimeLeft` of a request.
     """
     http = import_module(library)
-    if installed(
-        "anyio"
-    ):  # openai 3.54.0 (`_httpx2.py`) looks for it where a stream ends: when Python ends it is too late
+    if installed("anyio"):
+        # openai 3.54.0 (`_httpx2.py`) looks for it where a stream ends: in a process that ends, that is too late to import it.
         hasattr(import_module("anyio"), "EndOfStream")
     if proxied():
         return heed_time(guarded(http.Client(**_pooled(library))))

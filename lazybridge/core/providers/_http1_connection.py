@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from lazybridge.core.providers._http1 import Answer, read_answer, sent
-from lazybridge.core.providers._sockets import WRITTEN_AT_ONCE, Cuttable, addresses, seconds_of
+from lazybridge.core.providers._sockets import Cuttable, addresses, seconds_of, written_at_once
 
 _BUFFER = 64 * 1024
 Origin = tuple[str, str, int]
@@ -67,8 +67,7 @@ class Connection(Cuttable):
     def _send(self, data: bytes) -> None:
         timeout = self._timeouts.get("write")
         self.take(timeout)
-        for start in range(0, len(data), WRITTEN_AT_ONCE):
-            part = data[start : start + WRITTEN_AT_ONCE] if len(data) > WRITTEN_AT_ONCE else data
+        for part in written_at_once(data):
             try:
                 self._socket.settimeout(seconds_of(timeout, self._library.WriteTimeout))
                 self._socket.sendall(part)

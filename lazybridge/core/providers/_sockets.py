@@ -14,7 +14,7 @@ import socket
 import threading
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
@@ -23,7 +23,7 @@ from typing import Any
 
 from lazybridge.core.clock import TimeLeft
 
-WRITTEN_AT_ONCE = 256 * 1024
+_WRITTEN_AT_ONCE = 256 * 1024
 
 
 def heed_time(client: Any) -> Any:
@@ -124,10 +124,10 @@ class Cuttable(ABC):
 
 class _Stream(Cuttable):
     def __init__(self, inner: Any, library: Any) -> None:
+        super().__init__()
         self._inner, self._library = inner, library
         self.close = inner.close
         self.get_extra_info = inner.get_extra_info
-        super().__init__()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         self.take(timeout)
@@ -136,8 +136,7 @@ class _Stream(Cuttable):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self.take(timeout)
-        for start in range(0, len(buffer), WRITTEN_AT_ONCE):
-            part = buffer[start : start + WRITTEN_AT_ONCE] if len(buffer) > WRITTEN_AT_ONCE else buffer
+        for part in written_at_once(buffer):
             self._inner.write(part, seconds_of(timeout, self._library.WriteTimeout))
 
     def socket(self) -> Any:
@@ -146,6 +145,11 @@ class _Stream(Cuttable):
     def start_tls(self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None) -> _Stream:
         seconds = seconds_of(timeout, self._library.ConnectTimeout)
         return _Stream(self._inner.start_tls(ssl_context, server_hostname, seconds), self._library)
+
+
+def written_at_once(data: bytes) -> Iterator[bytes]:
+    """Data in parts so small that the time is looked at between them."""
+    return (data[start : start + _WRITTEN_AT_ONCE] for start in range(0, len(data), _WRITTEN_AT_ONCE))
 
 
 def addresses(host: str, port: int, timeout: float | None, library: Any) -> Iterable[str]:
