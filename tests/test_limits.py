@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import shutil
 import socket
 import subprocess
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from lazybridge import Agent, ConfigurationError, LazyBridgeError, Model, RateLimit, limits
+from lazybridge import Agent, ConfigurationError, LazyBridgeError, Model, RateLimit, limits, warm
 from lazybridge.core.errors import ProviderTimeoutError
 from tests.conftest import KINDS, Kind
 from tests.fake_vendor import TEXT, FakeVendor, Fault
@@ -59,6 +60,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str | None]:
 def make(request: pytest.FixtureRequest, redis_url: str | None, monkeypatch: pytest.MonkeyPatch) -> Make:
     """Build limits whose minute has one second; "server" is in memory, too, where there is none."""
     monkeypatch.setattr(limits, "_MINUTE_S", 1)
+    gc.collect()  # what other tests left would be collected within that second
     storage = redis_url if request.param == "server" else None
     return lambda **given: RateLimit(**given, storage=storage, name=f"{request.node.name}")
 
@@ -75,6 +77,8 @@ def test_requests_in_a_minute(vendor: FakeVendor, make: Make, kind: Kind) -> Non
     """Of threads and event loops together, over two agents."""
     limit = make(rpm=4)
     agents = [kind.agent(vendor.url, rate_limit=limit) for _ in range(2)]
+    asyncio.run(kind.agent(vendor.url).run("hi"))  # what the first of a process imports takes its time
+    vendor.requests.clear()
     agents[0]("hi")
 
     async def several() -> list[Any]:
@@ -95,11 +99,18 @@ def test_requests_in_a_minute(vendor: FakeVendor, make: Make, kind: Kind) -> Non
 def test_tokens_in_a_minute_are_estimated_before_and_booked_after(vendor: FakeVendor, make: Make, ask: Mode) -> None:
     """The vendor counts 25 for each; 60 are two and a bit."""
     agent = KINDS["messages"].agent(vendor.url, rate_limit=make(tpm=60))
+    asyncio.run(KINDS["messages"].agent(vendor.url).run("hi"))
+    warm(agent).join(10)  # else the first request takes its time to leave
+    vendor.requests.clear()
+    time.sleep(
+        1 - time.time() % 1
+    )  # in memory the windows are the clock's; 52 of 75 are left of one after 0.3 of the next
     for _ in range(4):
         assert ask(agent, "hi").ok
+    moments = arrivals(vendor)
     if ask is by_call:  # on an event loop a server is told in the background
-        assert most_within(arrivals(vendor), 0.45) <= 3
-    assert arrivals(vendor)[-1] - arrivals(vendor)[0] > 0.45
+        assert most_within(moments, 0.9) <= 3
+    assert 0.9 < moments[-1] - moments[0] < 3
 
 
 def test_a_prompt_above_the_limit_goes_out_alone(vendor: FakeVendor, make: Make) -> None:

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -35,6 +36,7 @@ from lazybridge.core.errors import ProviderTimeoutError, ServerError
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.factories import Factories
 from lazybridge.model_stream import Asked
+from tests.conftest import closing_all
 from tests.fake_vendor import TEXT, FakeVendor, Fault
 
 MODEL = "claude-haiku-4-5"
@@ -386,9 +388,9 @@ def test_a_stream_moves_on_until_its_first_chunk(model: Model, vendor: FakeVendo
 
 
 @pytest.fixture(params=["memory", "disk"])
-def cached(request: pytest.FixtureRequest, model: Model, tmp_path: Path) -> Callable[..., Model]:
+def cached(request: pytest.FixtureRequest, model: Model, tmp_path: Path) -> Iterator[Callable[..., Model]]:
     path = tmp_path / "answers" if request.param == "disk" else None
-    return lambda **options: model.with_cache(path=path, **options)  # type: ignore[return-value]
+    yield from closing_all(partial(model.with_cache, path=path))
 
 
 def test_the_same_question_is_asked_once(cached: Callable[..., Model], vendor: FakeVendor) -> None:
