@@ -127,7 +127,7 @@ class FileBook(SettlingBook):
         booked: list[tuple[int, Decimal | None]] = []
         done = False
         try:
-            with closing(sqlite3.connect(self._path, _BUSY_SECONDS, isolation_level=None)) as connection:
+            with closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 # A file that is new, or was deleted meanwhile.
                 if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'reservations'").fetchone() is None:

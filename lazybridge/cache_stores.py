@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -43,24 +45,40 @@ class Disk:
 
     def __init__(self, ttl_s: float | None, path: str | os.PathLike[str]) -> None:
         self._kept = package_of("diskcache").Cache(os.path.expanduser(os.fspath(path)))
-        self._ttl_s = ttl_s
+        self._ttl_s, self._home = ttl_s, threading.get_ident()
 
     def get(self, key: str) -> bytes | None:
         """The kept answer, where there is one."""
-        found: bytes | None = self._kept.get(key)
+        with self._used() as kept:
+            found: bytes | None = kept.get(key)
         return found
 
     def put(self, key: str, answer: bytes) -> None:
         """Keep an answer."""
-        self._kept.set(key, answer, expire=self._ttl_s)
+        with self._used() as kept:
+            kept.set(key, answer, expire=self._ttl_s)
 
     def clear(self) -> None:
         """Forget every answer."""
-        self._kept.clear()
+        with self._used() as kept:
+            kept.clear()
 
     def close(self) -> None:
         """It opens again when it is used again."""
         self._kept.close()
+
+    @contextmanager
+    def _used(self) -> Iterator[Any]:
+        """The folder. It has a connection for each thread, which nobody else can close when the thread has ended."""
+        try:
+            yield self._kept
+        finally:
+            if threading.get_ident() != self._home:
+                self._kept.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_home"):
+            self._kept.close()
 
 
 def package_of(name: str) -> Any:
