@@ -39,17 +39,19 @@ class Unsendable(Exception):
 
 def sent(request: Any) -> Iterator[bytes]:
     """A request of httpx or httpx2 in pieces; its head comes with the beginning of its body. Raises Unsendable."""
-    lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii", "replace"), request.url.raw_path)]
+    raw = request.headers.raw
+    start = b"%b %b HTTP/1.1" % (request.method.encode("ascii", "replace"), request.url.raw_path)
+    head = b"\r\n".join((start, *map(b": ".join, raw), b"", b""))
     chunked, length = False, 0
-    for name, value in request.headers.raw:
-        lines.append(b"%b: %b" % (name, value))
+    for name, value in raw:
         lower = name.lower()
         if lower == b"transfer-encoding":
             chunked = True
         elif lower == b"content-length":
+            if not value.isdigit():
+                raise Unsendable(f"content-length: {value!r:.80}")
             length = int(value)
-    head = b"\r\n".join((*lines, b"", b""))
-    if not _REQUEST.fullmatch(head) or head.count(b"\n") != len(lines) + 1:
+    if not _REQUEST.fullmatch(head) or head.count(b"\n") != len(raw) + 2:
         raise Unsendable("the method, the path or a header has characters that HTTP does not allow")
     for part in request.stream:
         if not part:

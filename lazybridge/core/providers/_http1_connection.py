@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import select
 import socket
 import ssl
 import time
@@ -74,10 +75,13 @@ class Connection(Cuttable):
             except TimeoutError as exc:
                 raise self._library.WriteTimeout(str(exc)) from exc
             except OSError as exc:
+                seconds_of(timeout, self._library.WriteTimeout)
                 raise self._library.WriteError(str(exc)) from exc
 
     def read_into(self, buffer: Any, waits: bool) -> int | None:
         """How many bytes came, 0 at the end; None where none are there and nobody `waits`."""
+        if not waits and not self._speaks():
+            return None
         timeout = self._timeouts.get("read")
         self.take(timeout)
         late = self._library.ReadTimeout
@@ -89,10 +93,19 @@ class Connection(Cuttable):
         except (BlockingIOError, ssl.SSLWantReadError):
             return None
         except OSError as exc:
+            seconds_of(timeout, late)  # where another thread ended it, this is not the server's doing
             raise self._library.ReadError(str(exc)) from exc
         if not count and waits:
-            seconds_of(timeout, late)  # where another thread ended it, this is not the server's end
+            seconds_of(timeout, late)
         return count
+
+    def _speaks(self) -> bool:
+        """Whether there may be something to read; asking costs less than trying, where the system can be asked."""
+        if not hasattr(select, "poll") or (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()):
+            return True
+        asked = select.poll()
+        asked.register(self._socket, select.POLLIN)
+        return bool(asked.poll(0))
 
 
 class _Raw(io.RawIOBase):
