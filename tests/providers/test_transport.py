@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import pickle
 import re
 import socket
 import ssl
@@ -386,3 +387,84 @@ def test_a_closed_client_keeps_nothing_open(library: Any, serve: Callable[..., S
     assert not server.ended.is_set()
     assert answer.read() == b"ok"  # who reads reads on
     assert server.ended.wait(5)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"content": b"x" * 500},
+        {"content": b"x", "timeout": 3.0},
+        {"content": b"x", "headers": {"accept-encoding": "br", "Host": "other.test"}},
+        {"content": b"", "headers": {"X-Two": "a, b"}},
+        {"json": {"a": 1}},
+        {"content": b"x", "params": {"q": "1"}},
+        {"content": b"x", "cookies": {"c": "1"}, "headers": {"content-length": "1"}},
+        {"content": iter([b"one", b"two"])},
+        {},
+    ],
+    ids=["bytes", "float", "named headers", "empty", "json", "query", "cookies", "pieces", "nothing"],
+)
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/v1/x?y=%20#z", "https://bücher.test:8443/é", "/relative"])
+@pytest.mark.parametrize("objects", [True, False], ids=["objects", "texts"])
+def test_a_request_is_made_as_the_library_makes_it(
+    library: Any, client: Any, given: dict[str, Any], url: str, objects: bool
+) -> None:
+    usual = library.Client(timeout=client.timeout)
+    content = given.get("content")
+    pieces = list(content) if content is not None and not isinstance(content, bytes) else None
+    made = []
+    if url.startswith("/") and "cookies" in given:
+        url = "http://127.0.0.1" + url  # the library wants a host for those
+    for each in (client, usual):
+        parts: dict[str, Any] = {"timeout": library.Timeout(5, connect=1), **given}
+        if pieces is not None:
+            parts["content"] = iter(pieces)
+        headers = library.Headers(parts.get("headers"))
+        parts["headers"] = headers if objects else headers.multi_items()
+        made.append(each.build_request("POST", library.URL(url) if objects else url, **parts))
+    ours, theirs = made
+    for name in ("method", "url", "extensions"):
+        assert getattr(ours, name) == getattr(theirs, name)
+    assert ours.headers.raw == theirs.headers.raw
+    assert ours.read() == theirs.read() == ours.content
+
+
+def test_a_body_can_be_read_once(library: Any, client: Any, serve: Callable[..., Server]) -> None:
+    with client.stream("GET", serve().url) as answer:
+        assert list(answer.iter_bytes()) == [b"ok"]
+        assert answer.is_closed
+        with pytest.raises(library.StreamConsumed):
+            list(answer.iter_bytes())
+    with client.stream("GET", serve().url) as answer:
+        assert list(answer.iter_bytes(chunk_size=1)) == [b"o", b"k"]
+    with client.stream("GET", serve().url) as answer:
+        answer.close()
+        with pytest.raises(library.StreamClosed):
+            answer.read()
+    answer = client.get(serve().url)
+    assert (answer.read(), list(answer.iter_bytes()), list(answer.iter_lines())) == (b"ok", [b"ok"], ["ok"])
+    assert answer.num_bytes_downloaded == 2
+    with client.stream("GET", serve().url) as answer:
+        first, second = answer.iter_bytes(), answer.iter_bytes()
+        assert next(first) == b"ok"
+        with pytest.raises(library.StreamConsumed):
+            next(second)
+    again = pickle.loads(pickle.dumps(client.get(serve().url)))
+    assert (type(again), again.content, again.status_code) == (library.Response, b"ok", 200)
+
+
+def test_what_breaks_a_body_off_knows_its_request(library: Any, client: Any, serve: Callable[..., Server]) -> None:
+    server = serve(lambda *_: (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok", b""))
+    with pytest.raises(library.RemoteProtocolError) as caught:
+        client.get(server.url)
+    assert str(caught.value.request.url) == server.url
+
+
+@pytest.mark.parametrize("length", ["three", "-1", "1e3"])
+def test_an_upload_says_its_length_as_a_number(
+    library: Any, client: Any, serve: Callable[..., Server], length: str
+) -> None:
+    server = serve()
+    with pytest.raises(library.LocalProtocolError, match="content-length"):
+        client.post(server.url, content=b"abc", headers={"content-length": length})
+    assert server.requests == []

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from lazybridge.core.clock import TimeLeft
 from lazybridge.core.loops import asyncio_loop
 from lazybridge.core.providers._guard import guarded
+from lazybridge.core.providers._lean import LeanClient, of_library
 from lazybridge.core.providers._sockets import forget_pools, heed_time
 from lazybridge.core.providers._transport import Transport, proxied
 
@@ -87,7 +88,7 @@ def http_client(library: str = "httpx2") -> Any:
         return heed_time(guarded(http.Client(**_pooled(library))))
     trusted = partial(ssl_context, library)
     transport = Transport(http, trusted, _MAX_CONNECTIONS, _MAX_KEEPALIVE, _KEEPALIVE_SECONDS)
-    return guarded(http.Client(**_settings(library, transport=transport)))
+    return guarded(of_library(LeanClient, http, "Client")(**_settings(library, transport=transport)))
 
 
 def async_http_client(aiohttp_client: Callable[..., Any] | None = None, library: str = "httpx2") -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lazybridge.core import catalogue
@@ -20,7 +19,7 @@ from lazybridge.core.errors import (
 from lazybridge.core.providers import _tape
 from lazybridge.core.providers._clients import time_left
 from lazybridge.core.providers._connection import Connection
-from lazybridge.core.providers._reading import parsed, read_whole
+from lazybridge.core.providers._reading import answer_class, parsed, read_whole
 from lazybridge.core.providers.adjusting import announce
 from lazybridge.core.providers.asking import Given
 from lazybridge.core.providers.costing import receipt_for
@@ -146,7 +145,7 @@ class Endpoints(Connection):
         """What the SDK's method of this HTTP verb returns: the raw answer, or what is awaited for it."""
         headers = {**(call.headers or {}), **(request.extra_headers or {})}
         options: dict[str, Any] = {"params": dict(call.query)} if call.query else {}
-        arguments: dict[str, Any] = {"options": options, "cast_to": import_module(self.http_library).Response}
+        arguments: dict[str, Any] = {"options": options, "cast_to": answer_class(self.http_library)}
         if call.files:
             headers = {"Content-Type": "multipart/form-data", **headers}
             arguments["files"] = list(call.files)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, suppress
 from functools import cache
 from importlib import import_module
@@ -14,6 +14,12 @@ from typing import Any, cast
 from lazybridge.core.errors import ServerError
 
 _DRAIN_SECONDS = 0.5
+
+
+@cache
+def answer_class(library: str) -> Any:
+    """The class of an HTTP answer, by which the SDKs' methods hand it out as it is."""
+    return import_module(library).Response
 
 
 def read_whole(response: Any) -> None:
@@ -60,10 +66,20 @@ async def read_refusal(response: Any) -> None:
         await response.aread()
 
 
+@cache
+def _reader() -> Callable[[bytes], Any]:
+    from pydantic_core import from_json
+
+    return from_json
+
+
 def parsed(http: Any, provider: str, request_id_header: str) -> Any:
     """The JSON of an answer. Raises ServerError where it is none."""
+    content = http.content
+    with suppress(ValueError):  # it knows no byte order mark, no UTF-16, and no half of a surrogate pair
+        return _reader()(content)
     try:
-        return json.loads(http.content)
+        return json.loads(content)
     except ValueError as exc:
         raise ServerError(
             "the answer is not JSON",

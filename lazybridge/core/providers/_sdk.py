@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from importlib import import_module
 from typing import Any
 
 from lazybridge.core import catalogue, pricing
@@ -21,7 +20,8 @@ from lazybridge.core.providers import _tape
 from lazybridge.core.providers._clients import time_left
 from lazybridge.core.providers._events import Unbroken, tolerant
 from lazybridge.core.providers._files import Files
-from lazybridge.core.providers._reading import adrain, drain, parsed, read_whole
+from lazybridge.core.providers._reading import adrain, answer_class, drain, parsed, read_whole
+from lazybridge.core.providers._sending import ready
 from lazybridge.core.providers.adjusting import announce, offered
 from lazybridge.core.providers.costing import receipt_for
 from lazybridge.core.types import CompletionRequest, CompletionResponse, RawAnswer, StreamChunk, UsageStats
@@ -30,7 +30,7 @@ from lazybridge.core.wire import Accumulator, SDKCall, Wire
 
 
 class SDKProvider(Files):
-    """A provider over an SDK of the usual shape: `client.post(path, body=…, cast_to=…)`.
+    """A provider over an SDK of the usual shape: `client.post(path, body=…, cast_to=…)`, or `content=` for a body that is written already.
 
     A subclass is data and two small functions: which SDK, which variables, which wire, how to make the clients.
     """
@@ -52,7 +52,9 @@ class SDKProvider(Files):
         """One whole answer."""
         timeout = time_left(request.timeout)
         wire, call = self._translate(request, stream=False)
-        http = self._asked_client().post(wire.path, **self._arguments(request, call, timeout), stream=True)
+        client = self._asked_client()
+        path, arguments = self._arguments(client, wire.path, request, call, timeout)
+        http = client.post(path, **arguments, stream=True)
         read_whole(http)
         return self._response(request, wire, call, http)
 
@@ -61,7 +63,8 @@ class SDKProvider(Files):
         timeout = time_left(request.timeout)
         wire, call = self._translate(request, stream=False)
         client = await self._aasked_client()
-        http = await client.post(wire.path, **self._arguments(request, call, timeout))
+        path, arguments = self._arguments(client, wire.path, request, call, timeout)
+        http = await client.post(path, **arguments)
         return self._response(request, wire, call, http)
 
     def stream(self, request: CompletionRequest) -> Generator[StreamChunk, None, None]:
@@ -70,8 +73,8 @@ class SDKProvider(Files):
         wire, call = self._translate(request, stream=True)
         state, client = wire.accumulator(), self._asked_client()
         watch(state.counted)
-        arguments = self._arguments(request, call, timeout, self._stream_class(False))
-        with closing(tolerant(client.post(wire.path, **arguments))) as events:
+        path, arguments = self._arguments(client, wire.path, request, call, timeout, self._stream_class(False))
+        with closing(tolerant(client.post(path, **arguments))) as events:
             with self._unbroken(state, request):
                 for event in events:
                     chunk = state.feed(event)
@@ -88,8 +91,8 @@ class SDKProvider(Files):
         wire, call = self._translate(request, stream=True)
         state, client = wire.accumulator(), await self._aasked_client()
         watch(state.counted)
-        arguments = self._arguments(request, call, timeout, self._stream_class(True))
-        async with AsyncClosed(tolerant(await client.post(wire.path, **arguments))) as events:
+        path, arguments = self._arguments(client, wire.path, request, call, timeout, self._stream_class(True))
+        async with AsyncClosed(tolerant(await client.post(path, **arguments))) as events:
             with self._unbroken(state, request):
                 async for event in events:
                     chunk = state.feed(event)
@@ -104,23 +107,19 @@ class SDKProvider(Files):
         return Unbroken(state, self.name, credentials_of(self, request.extra_headers))
 
     def _arguments(
-        self, request: CompletionRequest, call: SDKCall, timeout: TimeLeft | None, stream_class: Any = None
-    ) -> dict[str, Any]:
-        """What `client.post` takes: the raw HTTP answer for a whole one, plain JSON events for a stream."""
+        self, client: Any, path: str, request: CompletionRequest, call: SDKCall, timeout: TimeLeft | None,
+        stream_class: Any = None,
+    ) -> tuple[str, dict[str, Any]]:  # fmt: skip
+        """What `client.post` takes, its path apart: the raw HTTP answer for a whole one, plain JSON events for a stream."""
         options: dict[str, Any] = {}
         if request.extra_headers:
             options["headers"] = dict(request.extra_headers)
         if timeout is not None:
             options["timeout"] = timeout
+        path, arguments = ready(client, path, call.body, options)
         if stream_class is not None:
-            return {
-                "body": call.body,
-                "options": options,
-                "cast_to": object,
-                "stream": True,
-                "stream_cls": stream_class,
-            }
-        return {"body": call.body, "options": options, "cast_to": import_module(self.http_library).Response}
+            return path, {**arguments, "cast_to": object, "stream": True, "stream_cls": stream_class}
+        return path, {**arguments, "cast_to": answer_class(self.http_library)}
 
     @abstractmethod
     def _stream_class(self, asynchronous: bool) -> Any:

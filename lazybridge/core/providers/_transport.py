@@ -9,8 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
-from functools import cache
 from importlib import import_module
 from queue import Empty, SimpleQueue
 from typing import Any, Self
@@ -18,6 +16,7 @@ from urllib.request import getproxies
 
 from lazybridge.core.providers._http1 import Answer, Broken, Unsendable, body_of
 from lazybridge.core.providers._http1_connection import Connection, Context, Origin
+from lazybridge.core.providers._lean import LeanResponse, of_library
 from lazybridge.core.providers._sockets import close_at_exit, seconds_of
 
 _PORTS = {"http": 80, "https": 443}
@@ -38,7 +37,8 @@ class Transport:
         self._idle: list[Connection] = []  # the one that was used last is the last
         self._used: set[Connection] = set()  # so that a forgotten one is closed by its body, and not by the collector
         self._closed = False
-        self._body = _body_class(library)
+        self._body = of_library(_Body, library, "SyncByteStream")
+        self._response = of_library(LeanResponse, library, "Response")
         self._slots: SimpleQueue[None] = SimpleQueue()  # the one lock that the collector may meet in any thread
         for _ in range(connections):
             self._slots.put(None)
@@ -52,17 +52,22 @@ class Transport:
             self._slots.get(timeout=seconds_of(timeouts.get("pool"), self._library.PoolTimeout))
         except Empty:
             raise self._library.PoolTimeout("all connections are in use") from None
-        with ExitStack() as failed:
-            failed.callback(self._slots.put, None)
+        body: _Body | None = None
+        made = None
+        try:
             connection = self._waiting(origin) or Connection(origin, self._context, timeouts, self._library)
             self._used.add(connection)
-            failed.pop_all()
-            body = self._body(self, connection, self._library)
-            failed.callback(body.close)
+            body = self._body(self, connection)
             answer = body.asked(request, timeouts)
             extensions = {"http_version": answer.version, "reason_phrase": answer.reason}
-            made = self._library.Response(answer.status, headers=answer.headers, stream=body, extensions=extensions)
-            failed.pop_all()
+            made = self._response(answer.status, headers=answer.headers, stream=body, extensions=extensions)
+            made.body = body
+        finally:
+            if made is None:
+                if body is None:
+                    self._slots.put(None)
+                else:
+                    body.close()
         return made
 
     def _origin(self, url: Any) -> Origin:
@@ -121,8 +126,10 @@ class Transport:
 class _Body:
     """The body of an answer, as it comes; closing it lets go of its connection."""
 
-    def __init__(self, transport: Transport, connection: Connection, library: Any) -> None:
-        self._transport, self._connection, self._library = transport, connection, library
+    _library: Any
+
+    def __init__(self, transport: Transport, connection: Connection) -> None:
+        self._transport, self._connection = transport, connection
         self._whole = self._over = False
 
     def asked(self, request: Any, timeouts: Mapping[str, Any]) -> Answer:
@@ -158,11 +165,6 @@ class _Body:
         if not self._over:
             self._over = True
             self._transport.done(self._connection, again)
-
-
-@cache
-def _body_class(library: Any) -> type[Any]:
-    return type("Body", (_Body, library.SyncByteStream), {})
 
 
 def unused_async_client() -> Any:

@@ -53,8 +53,10 @@ class LiteLLMProvider(OpenAICompatibleProvider):
         return AsyncEvents if asynchronous else Events
 
     def _arguments(
-        self, request: CompletionRequest, call: SDKCall, timeout: TimeLeft | None, stream_class: Any = None
-    ) -> dict[str, Any]:
+        self, client: Any, path: str, request: CompletionRequest, call: SDKCall, timeout: TimeLeft | None,
+        stream_class: Any = None,
+    ) -> tuple[str, dict[str, Any]]:  # fmt: skip
         if not self.in_process:
-            return super()._arguments(request, call, timeout, stream_class)
-        return {"body": call.body, "headers": request.extra_headers, "timeout": timeout, "stream_cls": stream_class}
+            return super()._arguments(client, path, request, call, timeout, stream_class)
+        more = {"headers": request.extra_headers, "timeout": timeout, "stream_cls": stream_class}
+        return path, {"body": call.body, **more}

@@ -88,7 +88,7 @@ class Reader:
     def _checked(self, source: str) -> Any:
         """The value that a JSON text stands for. Where a null stands for what may be absent, it is left out."""
         value = json.loads(source)
-        if self.wrapped and isinstance(value, dict) and WRAPPED in value:
+        if isinstance(value, dict) and WRAPPED in value and self.wrapped:
             value = value[WRAPPED]
             source = json.dumps(value)  # as JSON: strict types take a date's text there alone
         try:
