@@ -63,7 +63,7 @@ class Call:
 
     def whole(self) -> Envelope[Any]:
         """The whole answer."""
-        with self._heard(), self._settled():
+        with self._heard(), self:
             self._complete(drive(self._run, self._turns, self._tools))
         return self.envelope()
 
@@ -71,7 +71,7 @@ class Call:
         """The whole answer, on the running event loop."""
         asyncio_loop()
         async with self._run.events or NOBODY:
-            with self._heard(), self._settled():
+            with self._heard(), self:
                 self._complete(await adrive(self._run, self._turns, self._tools))
         return self.envelope()
 
@@ -96,15 +96,16 @@ class Call:
         """The call from its first event to its last, where somebody listens."""
         return NOBODY if self._run.events is None else self._run.events.of_call(self.envelope, streamed)
 
-    @contextmanager
-    def _settled(self) -> Iterator[None]:
+    def __enter__(self) -> None:
+        """A whole answer is asked for in this block."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         """A failure belongs to the envelope; what the caller has to set right is raised."""
         try:
-            yield
-        except ConfigurationError:
-            raise
-        except LazyBridgeError as error:
+            if not isinstance(error, LazyBridgeError) or isinstance(error, ConfigurationError):
+                return False
             self._fail(error)
+            return True
         finally:
             self._run.abandon()  # where it was cancelled or interrupted
             self._tell_outer()
@@ -157,8 +158,9 @@ class Call:
     def _metadata(self) -> EnvelopeMetadata:
         response, own, attempts = self._response, self._run.attempts, self._run.all_attempts()
         usage, receipt = total_usage(attempts), total_receipt(attempts)
-        answered = (adjustment for answer in self._run.responses for adjustment in answer.adjustments)
-        adjustments = dict.fromkeys((*self._notes, *answered))
+        adjustments = dict.fromkeys(self._notes)
+        for answer in self._run.responses:
+            adjustments |= dict.fromkeys(answer.adjustments)
         return EnvelopeMetadata(
             model=(response.model if response is not None else None) or (own[-1].model if own else None),
             provider=self._run.provider_name,

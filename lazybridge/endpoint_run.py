@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
-import uuid
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -47,7 +47,7 @@ class EndpointRun:
         self.attempts: list[Attempt] = []
         self._session = policy.session or session_in_use.get()
         self._ledger = ledger_of(policy, None if self._session is None else self._session.ledger)
-        self._run_id = uuid.uuid4().hex
+        self._run_id = os.urandom(16).hex()
         self._held: Held | None = None
         self._retries_done = 0
 

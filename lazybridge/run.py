@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import time
-import uuid
 from copy import copy
 from dataclasses import replace
 
@@ -34,7 +34,7 @@ class Run(Onward):
         super().__init__(provider, policy)
         self.patience = Patience(limits, cut=policy.hedge_after is not None)
         self.deadline = self.patience.deadline
-        self.run_id = uuid.uuid4().hex
+        self.run_id = os.urandom(16).hex()
         self.events = listening(policy, provider, self.run_id)  # None where nobody listens
         self.ledger = ledger_of(policy, None if self.events is None else self.events.ledger)
         self.attempts: list[Attempt] = []

@@ -153,9 +153,11 @@ def messages_of(task: Task, attachments: Iterable[Any]) -> tuple[Message, ...]:
 
 def refusal_of(task: object) -> LazyBridgeError | None:
     """The error of a task that is the envelope of a failed call, or has one among several; nothing is to be sent then."""
-    envelopes = task if _are_envelopes(task) else [task]
-    errors = (envelope.error for envelope in envelopes if isinstance(envelope, Envelope))
-    return next((error for error in errors if error is not None), None)
+    if isinstance(task, Envelope):
+        return task.error
+    if not _are_envelopes(task):
+        return None
+    return next((envelope.error for envelope in task if envelope.error is not None), None)
 
 
 def _are_envelopes(task: object) -> TypeGuard[Sequence[Envelope[Any]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -53,12 +53,13 @@ def receipt(profile: ModelProfile, usage: UsageStats, at: datetime | date | None
     wrong = _wrong_counts(usage)
     if wrong:
         return unknown(wrong)
-    found = profile.price(at, _tier(usage))
+    tier = _tier(usage)
+    found = profile.price(at, tier)
     if found is None:
         return unknown(_why_no_price(profile, usage, at))
     lines: list[Line] = []
     missing: list[str] = []
-    rates, tier = found.at_length(usage.input_tokens or 0), _tier(usage)
+    rates = found.at_length(usage.input_tokens or 0)
     factor = profile.us_factor if usage.region == "us" else None
     for unit, quantity, rate, per in _parts(usage, rates, missing):
         if factor is not None and per == 1_000_000:
@@ -113,6 +114,18 @@ def _read(usage: UsageStats, rates: Rates, missing: list[str]) -> Iterator[tuple
     fresh, cached = usage.input_tokens or 0, usage.cached_input_tokens or 0
     written, written_1h = usage.cache_write_tokens or 0, usage.cache_write_1h_tokens or 0
     fresh -= cached + written
+    if usage.audio_input_tokens or usage.image_input_tokens:
+        fresh, cached = yield from _media(usage, rates, missing, fresh, cached)
+    yield from _some("input_tokens", fresh, "input")
+    yield from _some("cached_input_tokens", cached, "cached_input")
+    yield from _some("cache_write_tokens", written - written_1h, "cache_write")
+    yield from _some("cache_write_1h_tokens", written_1h, "cache_write_1h")
+
+
+def _media(
+    usage: UsageStats, rates: Rates, missing: list[str], fresh: int, cached: int
+) -> Generator[tuple[str, int, str], None, tuple[int, int]]:
+    """The media among the fresh and the cached tokens; returns what is left of either."""
     for kind, tokens, cached_part in (
         ("audio", usage.audio_input_tokens, usage.cached_audio_tokens),
         ("image", usage.image_input_tokens, None),
@@ -136,10 +149,7 @@ def _read(usage: UsageStats, rates: Rates, missing: list[str]) -> Iterator[tuple
         yield from _some(f"cached_{kind}_tokens", cached_part, f"cached_{kind}")
         fresh -= heard
         cached -= cached_part
-    yield from _some("input_tokens", fresh, "input")
-    yield from _some("cached_input_tokens", cached, "cached_input")
-    yield from _some("cache_write_tokens", written - written_1h, "cache_write")
-    yield from _some("cache_write_1h_tokens", written_1h, "cache_write_1h")
+    return fresh, cached
 
 
 def _saved(rates: Rates, fresh: str, cached: str) -> Decimal:

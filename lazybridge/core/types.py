@@ -259,6 +259,7 @@ class CompletionRequest:
     def with_messages(self, messages: tuple[Message, ...]) -> CompletionRequest:
         """The same request with other messages; its settings, which were checked, are not looked at again."""
         made = object.__new__(type(self))
+        _ = self.thought  # is found once for all copies
         made.__dict__.update(self.__dict__, messages=messages)
         made.__dict__.pop("system_text", None)
         return made

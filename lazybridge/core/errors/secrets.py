@@ -53,15 +53,15 @@ _MOST_SENT, _SHORTEST_SENT = 256, 8
 
 
 @lru_cache(256)
-def _names_a_secret(header: str) -> bool:
-    return bool(_SECRET_HEADER.search(header))
+def _names_a_secret(header: str | bytes) -> bool:
+    return bool(_SECRET_HEADER.search(header if isinstance(header, str) else header.decode("latin-1")))
 
 
 def note_sent(request: Any) -> None:
     """Remember the credentials of an HTTP request that goes out, so that nothing shows them that comes back."""
     url = request.url
     sent = request.headers.raw  # its `items()` decodes every value
-    found = [value.decode("latin-1") for name, value in sent if _names_a_secret(name.decode("latin-1"))]
+    found = [value.decode("latin-1") for name, value in sent if _names_a_secret(name)]
     if url.userinfo:
         found += [url.password, url.userinfo.decode("ascii", "replace")]
     note(text for value in found for text in (value, value.partition(" ")[2]))

@@ -121,9 +121,9 @@ def queries_of_items(output: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     return _each_once(asked)
 
 
-def queries_of_blocks(blocks: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """What the searches of the Messages API were asked, each once."""
-    inputs = (block.get("input") for block in blocks if block.get("type") == "server_tool_use" and block.get("name") == "web_search")  # fmt: skip
+def queries_of_calls(calls: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """What the searches among the Messages API's calls of its own tools were asked, each once."""
+    inputs = (call.get("input") for call in calls if call.get("name") == "web_search")
     return _each_once(given.get("query") for given in inputs if isinstance(given, Mapping))
 
 

@@ -18,7 +18,7 @@ from lazybridge.core.types import (
     UsageStats,
 )
 from lazybridge.core.wire import counts, joined, number, plain, stop_reason
-from lazybridge.core.wire.citations import of_blocks, queries_of_blocks
+from lazybridge.core.wire.citations import of_blocks, queries_of_calls
 
 _STOP_REASONS: dict[str, StopReason] = {
     "end_turn": "end_turn",
@@ -143,7 +143,8 @@ def answer_of(raw: Mapping[str, Any], content: list[dict[str, Any]], vendor: str
     ]
     text = joined(block.get("text") or "" for block in content if block.get("type") == "text")
     usage = usage_of(raw.get("usage"))
-    usage.unpriced_tool_calls = None if any(map(_filters, content)) else sum(map(_billed_apart, content)) or None
+    served = [block for block in content if block.get("type") == "server_tool_use"]
+    usage.unpriced_tool_calls = None if any(map(_filters, served)) else sum(map(_billed_apart, served)) or None
     return CompletionResponse(
         content=text,
         thinking=joined(block.get("thinking") or "" for block in content if block.get("type") == "thinking"),
@@ -152,7 +153,7 @@ def answer_of(raw: Mapping[str, Any], content: list[dict[str, Any]], vendor: str
         model=raw.get("model"),
         usage=usage,
         citations=tuple(of_blocks(content)),
-        search_queries=queries_of_blocks(content),
+        search_queries=queries_of_calls(served),
         provider_state=ProviderState(vendor, "messages", tuple(content), (text, tuple(calls))) if content else None,
     )
 
@@ -164,14 +165,14 @@ def _native(block: Mapping[str, Any], call: ToolCall) -> ToolCall:
 
 def _billed_apart(block: Mapping[str, Any]) -> bool:
     """Code execution is billed by the hour: https://claude.com/pricing, read 2026-11-22."""
-    return block.get("type") == "server_tool_use" and "code_execution" in (block.get("name") or "")
+    return "code_execution" in (block.get("name") or "")
 
 
 def _filters(block: Mapping[str, Any]) -> bool:
     """Code that searches or fetches pages is free, and so is all code of such an answer:
     https://platform.claude.com/docs/en/agents-and-tools/tool-use/code-execution-tool, read 2026-11-22."""
     by_code = str((block.get("caller") or {}).get("type")).startswith("code_execution")
-    return by_code and block.get("type") == "server_tool_use" and block.get("name") in ("web_search", "web_fetch")
+    return by_code and block.get("name") in ("web_search", "web_fetch")
 
 
 def usage_of(usage: Any) -> UsageStats:

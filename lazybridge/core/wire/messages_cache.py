@@ -27,7 +27,10 @@ def mark(body: dict[str, Any], hint: CacheHint, automatic: bool, adjust: Adjuste
     """
     if hint and cache_key(hint):
         adjust.add("cache", "the Messages API takes no cache key; it was left out")
-    room = _MOST - len(list(_marked(body)))
+    found = list(_marked(body))
+    if not hint and not found:
+        return
+    room = _MOST - len(found)
     if hint and room > 0:
         room -= _mark_the_end(body, control(hint), automatic)
         if room > 0:
