@@ -74,6 +74,21 @@ MEMORY_GOALS = {
 }
 
 
+def out_of_reach(figures: Any, missed: list[Goal]) -> Iterator[str]:
+    """Who spends a first call that is more than half of a peer's: the SDK's own import, which no thin bridge can leave out."""
+    for goal in missed:
+        family, (what, _, peer) = goal.where, goal.what.rpartition(" / ")
+        sdk = FAMILIES[family].sdk if family in FAMILIES else ""
+        if peer in PEERS and what.startswith(FIRST) and sdk in figures.imports:
+            alone = median(figures.cpu["start"]["import"][f"import {sdk}"])
+            theirs = median(figures.cpu[family][FIRST][peer])
+            parts = ", ".join(f"{name} {part:.0%}" for name, part in figures.imports[sdk].items())
+            yield (
+                f"{family}'s first call: `import {sdk}` alone takes {told(alone)} of CPU, {alone / theirs:.2f} of {peer}'s whole\n"
+                f"first call ({told(theirs)}); by `python -X importtime` it goes to {parts}."
+            )
+
+
 def _ratio(
     figures: Any, case: str, against: str, most: float, families: tuple[str, ...] = (), subject: str = AGENT
 ) -> Iterator[Goal]:
@@ -133,6 +148,8 @@ def show(figures: Any) -> None:
         print(
             f"{mark} {goal.what:<66} {goal.where:<17} {goal.found:>8.2f}{goal.unit} (at most {goal.most:g}{goal.unit})"
         )
+    for reason in out_of_reach(figures, [goal for goal in goals(figures) if not goal.met]):
+        print(reason)
 
 
 def versions(figures: Any) -> str:
@@ -187,6 +204,7 @@ def page(figures: Any) -> str:
         "## Goals",
         f"{len(made) - len(missed)} of {len(made)} are met.",
         table(["goal", "of", "found", "at most", "met"], [_goal_row(goal) for goal in made]),
+        *out_of_reach(figures, missed),
         "## Warming up",
         WARM,
         "## Figures",

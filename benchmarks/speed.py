@@ -13,8 +13,8 @@ import os
 import subprocess
 import sys
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -55,13 +55,15 @@ BASELINES = {case.name: TYPED for case in CASES} | {"first call of a process": T
 
 @dataclass
 class Figures:
-    """family -> case -> subject -> a list of seconds for each round, CPU and wall."""
+    """family -> case -> subject -> a list of seconds for each round, CPU and wall; `imports` is SDK -> package -> its part of the
+    import's time."""
 
     cpu: dict[str, dict[str, dict[str, list[float]]]] = field(default_factory=dict)
     wall: dict[str, dict[str, dict[str, list[float]]]] = field(default_factory=dict)
     soak: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     memory: dict[str, float] = field(default_factory=dict)
     peers: dict[str, str] = field(default_factory=dict)
+    imports: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def add(self, family: str, case: str, subject: str, cpu: float, wall: float | None = None) -> None:
         """One round's figure."""
@@ -215,6 +217,19 @@ def measure_starts(server: str, options: Options, figures: Figures) -> None:
                     figures.add(family_name, case, subject, spent - bare)
 
 
+def profile_imports(figures: Figures) -> None:
+    """Which packages the time of importing an SDK goes to, the SDK's own by their second name."""
+    for sdk in ("openai", "anthropic"):
+        command = [sys.executable, "-X", "importtime", "-c", f"import {sdk}"]
+        done = subprocess.run(command, env=environment(), stderr=subprocess.PIPE, text=True, check=True)
+        spent: Counter[str] = Counter()
+        for line in done.stderr.splitlines()[1:]:  # "import time: own | with what it imports | name"
+            own, _, name = line.removeprefix("import time:").split("|")
+            parts = name.strip().split(".")
+            spent[".".join(parts[:2] if parts[0] == sdk else parts[:1])] += int(own)
+        figures.imports[sdk] = {name: own / spent.total() for name, own in spent.most_common(4)}
+
+
 def soak(server: str, bodies: Path, options: Options, figures: Figures) -> None:
     """Many sequential calls in one process: memory, descriptors, connections."""
     calls = 1000 if options.quick else 10_000
@@ -286,27 +301,20 @@ def measure(options: Options, figures: Figures) -> None:
 
     if options.peers:
         figures.peers.update({peer.name: peer.version(options.peers) for peer in PEERS.values()})
-    with TemporaryDirectory() as folder, running_server(7200) as server, ThreadPoolExecutor(1) as beside:
+    with TemporaryDirectory() as folder, running_server(7200) as server:
         bodies = Path(folder) / "bodies.json"
         bodies.write_text(json.dumps(all_bodies()))
-        kept = None
         if not options.cases:
-            kept = beside.submit(measure_what_is_kept, bodies, options, figures)  # is no matter of time
             measure_starts(server, options, figures)
+            profile_imports(figures)
         for name in options.families:
             print(f"measuring {name}", file=sys.stderr, flush=True)
             measure_family(FAMILIES[name], server, bodies, options, figures)
             options.keep(figures)
-        if kept is not None:
-            kept.result()
+        if not options.cases:
+            measure_memory(figures)
+            soak(server, bodies, options, figures)
             options.keep(figures)
-
-
-def measure_what_is_kept(bodies: Path, options: Options, figures: Figures) -> None:
-    """Memory, descriptors and connections, of a server of their own."""
-    measure_memory(figures)
-    with running_server(7200) as server:
-        soak(server, bodies, options, figures)
 
 
 if __name__ == "__main__":
