@@ -9,8 +9,9 @@ from typing import Any
 
 from lazybridge.agent import Agent
 from lazybridge.core.providers import _tape
-from lazybridge.core.providers._clients import one_at_a_time, ssl_context
+from lazybridge.core.providers._clients import ssl_context
 from lazybridge.core.providers._endpoints import Endpoints
+from lazybridge.core.providers._making import one_at_a_time
 from lazybridge.core.providers.base import BaseProvider
 from lazybridge.engine import LLMEngine
 from lazybridge.models import Model

@@ -8,7 +8,8 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from lazybridge.core.providers._clients import async_http_client, http_client, one_at_a_time
+from lazybridge.core.providers._clients import async_http_client, http_client
+from lazybridge.core.providers._making import one_at_a_time
 from lazybridge.core.providers.openai_compatible import nobodys, openais_headers_left_out
 from lazybridge.core.wire.messages import MessagesWire
 

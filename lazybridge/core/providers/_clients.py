@@ -16,6 +16,7 @@ from lazybridge.core.clock import TimeLeft
 from lazybridge.core.loops import asyncio_loop
 from lazybridge.core.providers._guard import guarded
 from lazybridge.core.providers._lean import LeanClient, of_library
+from lazybridge.core.providers._making import one_at_a_time
 from lazybridge.core.providers._sockets import forget_pools, heed_time
 from lazybridge.core.providers._transport import Transport, proxied
 
@@ -28,14 +29,6 @@ _MAX_CONNECTIONS, _MAX_KEEPALIVE, _KEEPALIVE_SECONDS = 1000, 100, 60.0
 _CONNECT_SECONDS, _TOTAL_SECONDS = 5.0, 600.0
 
 T = TypeVar("T")
-_making = threading.RLock()
-
-
-def one_at_a_time(make: Callable[[], T]) -> T:
-    """What `make` makes, while no other thread makes a client: where two threads import two SDKs at once, Python gives one of
-    them modules that the other has not imported to their end."""
-    with _making:
-        return make()
 
 
 def installed(package: str) -> bool:
@@ -186,8 +179,6 @@ def forget_after_fork(holder: _HoldsClients) -> None:
 
 
 def _after_fork() -> None:
-    global _making
-    _making = threading.RLock()  # a thread that the child has not may have held it
     forget_pools()
     for holder in list(_holders):
         _inherited.append(dict(vars(holder)))

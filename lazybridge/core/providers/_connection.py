@@ -13,8 +13,9 @@ from lazybridge.core.closing import Closing
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.errors.secrets import Secret, note
 from lazybridge.core.providers import _tape
-from lazybridge.core.providers._clients import LoopClients, closed_with, forget_after_fork, installed, one_at_a_time
+from lazybridge.core.providers._clients import LoopClients, closed_with, forget_after_fork, installed
 from lazybridge.core.providers._hosts import is_anothers, owners_of
+from lazybridge.core.providers._making import one_at_a_time
 from lazybridge.core.providers.asking import AsksEndpoints
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from lazybridge.core.errors import ConfigurationError
 from lazybridge.core.providers import _tape
-from lazybridge.core.providers._clients import LoopClients, closed_with, installed, one_at_a_time
+from lazybridge.core.providers._clients import LoopClients, closed_with, installed
 from lazybridge.core.providers._connection import Connection
 from lazybridge.core.providers._fal_attempts import Asking, Place
+from lazybridge.core.providers._making import one_at_a_time
 from lazybridge.core.retry import Deadline, checked_timeout
 
 if TYPE_CHECKING:
