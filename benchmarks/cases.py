@@ -10,7 +10,8 @@ from server import PIECES
 @dataclass(frozen=True)
 class Case:
     """`method` of a subject, `repeats` times a round; the figures are for one call, or one piece of a stream. `together`
-    calls at once, on one event loop. `few`: only of the families that are measured whole."""
+    calls at once, on one event loop. `few`: only of the families that are measured whole. `turns`: how often a round goes
+    over the subjects; short rounds see more of a machine's ups and downs that way."""
 
     name: str
     method: str
@@ -19,6 +20,7 @@ class Case:
     together: int | None = None
     pieces: int = 1
     few: bool = False
+    turns: int = 1
 
     @property
     def asynchronous(self) -> bool:
@@ -30,7 +32,7 @@ class Case:
 
 
 CONSTRUCT = Case("construct", "construct", 10)
-SHORT = Case("call, 2 messages", "complete", 60)
+SHORT = Case("call, 2 messages", "complete", 60, turns=3)
 LONG = Case("call, 100 messages, 20 tools", "complete", 8, long=True)
 ASYNC_1 = Case("async, 1 in flight", "acomplete", 60, together=1, few=True)
 ASYNC_20 = Case("async, 20 in flight", "acomplete", 5, together=20, few=True)

@@ -150,7 +150,7 @@ def measure_family(family: Family, server: str, bodies: Path, options: Options, 
         for worker in workers:
             stack.callback(worker.close)
         for number in range(options.rounds + 1):  # the first one warms up, and checks that all ask for the same
-            for case in filter(options.wanted, CASES):
+            for case in (case for case in CASES if options.wanted(case) for _ in range(case.turns if number else 1)):
                 sent = {}
                 for worker in workers[number % len(workers) :] + workers[: number % len(workers)]:
                     if not takes_part(worker.name, case, family):
@@ -203,7 +203,7 @@ def measure_starts(server: str, options: Options, figures: Figures) -> None:
         for name, code in peer.first.items():
             runs.append((python, name, "first call of a process", peer.name, code.replace("URL", server), False))
     with TemporaryDirectory() as cache:
-        for number in range(min(options.rounds, 3) + 1):  # the first one fills the cache
+        for number in range(min(options.rounds, 5) + 1):  # the first one fills the cache
             bare = 0.0
             for python, family_name, case, subject, code, ours in runs:
                 variables = {**environment(ours), **_KEYS, "PYTHONPYCACHEPREFIX": cache}

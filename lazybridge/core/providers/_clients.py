@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from lazybridge.core.clock import TimeLeft
 from lazybridge.core.loops import asyncio_loop
 from lazybridge.core.providers._guard import guarded
-from lazybridge.core.providers._lean import LeanClient, of_library
+from lazybridge.core.providers._lean import LeanClient, before
 from lazybridge.core.providers._making import one_at_a_time
 from lazybridge.core.providers._sockets import forget_pools, heed_time
 from lazybridge.core.providers._transport import Transport, proxied
@@ -81,23 +81,24 @@ def http_client(library: str = "httpx2") -> Any:
         return heed_time(guarded(http.Client(**_pooled(library))))
     trusted = partial(ssl_context, library)
     transport = Transport(http, trusted, _MAX_CONNECTIONS, _MAX_KEEPALIVE, _KEEPALIVE_SECONDS)
-    return guarded(of_library(LeanClient, http, "Client")(**_settings(library, transport=transport)))
+    return guarded(before(LeanClient, http.Client, http)(**_settings(library, transport=transport)))
 
 
-def async_http_client(aiohttp_client: Callable[..., Any] | None = None, library: str = "httpx2") -> Any:
+def async_http_client(aiohttp_client: Any = None, library: str = "httpx2") -> Any:
     """The HTTP client under an asynchronous SDK client: on aiohttp where it is installed, which costs a quarter of the CPU.
 
     aiohttp's transport does not read the proxy variables of the environment, so with a proxy the library does the work.
     """
+    http = import_module(library)
     if aiohttp_client and not proxied():
         try:
-            return guarded(aiohttp_client(**_pooled(library)))
+            return guarded(before(LeanClient, aiohttp_client, http)(**_pooled(library)))
         except RuntimeError:  # the SDK's stand-in for a missing aiohttp
             pass
-    return guarded(import_module(library).AsyncClient(**_pooled(library)))
+    return guarded(http.AsyncClient(**_pooled(library)))
 
 
-def on_aiohttp() -> Callable[..., Any] | None:
+def on_aiohttp() -> Any:
     """httpx2's client on aiohttp, for the SDKs that bring none; None where httpx-aiohttp is not installed.
 
     httpx2's own pool looks at each of its connections for every request (httpcore2 2.16 `connection_pool.py`): a thousand

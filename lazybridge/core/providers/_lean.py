@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from httpx2 import Client, Response
 else:
-    Client = Response = object  # which of the two libraries' they are is said in `of_library`
+    Client = Response = object  # which of the two libraries' they are is said in `before`
 
 # What a library would add, were it not there.
 _ADDED = frozenset({b"host", b"content-length", b"transfer-encoding"})
 
 
 class LeanClient(Client):
-    """A client whose requests, where they are bytes for an absolute URL, are made at once from their parts: as anthropic's and
-    groq's SDKs ask for them, with objects of the library, and openai's, with a text and a list."""
+    """A client, synchronous or not, whose requests, where they are bytes for an absolute URL, are made at once from their parts:
+    as anthropic's and groq's SDKs ask for them, with objects of the library, and openai's, with a text and a list."""
 
     _library: Any
 
@@ -34,7 +34,6 @@ class LeanClient(Client):
             not (content and isinstance(content, bytes) and isinstance(timeout, (float, http.Timeout)) and headers)
             or sum(value is not None for value in given.values()) != 3
             or self.params
-            or len(self.cookies.jar)
         ):
             return super().build_request(method, url, **given)
         url, named = http.URL(url), http.Headers(headers).raw
@@ -45,7 +44,8 @@ class LeanClient(Client):
         whole = [(b"Host", url.netloc), *own, *named, (b"Content-Length", b"%d" % len(content))]
         times = timeout if isinstance(timeout, http.Timeout) else http.Timeout(timeout)
         extensions = {"timeout": times.as_dict()}
-        request = http.Request(method, url, headers=whole, stream=http.ByteStream(content), extensions=extensions)
+        stream = http.ByteStream(content)
+        request = http.Request(method, url, headers=whole, cookies=self.cookies, stream=stream, extensions=extensions)
         request.read()
         return request
 
@@ -96,6 +96,7 @@ class LeanResponse(Response):
 
 
 @cache
-def of_library(part: type, library: Any, name: str) -> Any:
-    """The class `name` of httpx or httpx2 with `part` before it, which finds the module as its `_library`."""
-    return type(name, (part, getattr(library, name)), {"_library": library})
+def before(part: type, base: type, library: Any) -> Any:
+    """A class `base` of httpx or httpx2, or of what stands on it, with `part` before it, which finds the module as its
+    `_library`."""
+    return type(base.__name__, (part, base), {"_library": library})

@@ -16,7 +16,7 @@ from urllib.request import getproxies
 
 from lazybridge.core.providers._http1 import Answer, Broken, Unsendable, body_of
 from lazybridge.core.providers._http1_connection import Connection, Context, Origin
-from lazybridge.core.providers._lean import LeanResponse, of_library
+from lazybridge.core.providers._lean import LeanResponse, before
 from lazybridge.core.providers._sockets import close_at_exit, seconds_of
 
 _PORTS = {"http": 80, "https": 443}
@@ -37,8 +37,8 @@ class Transport:
         self._idle: list[Connection] = []  # the one that was used last is the last
         self._used: set[Connection] = set()  # so that a forgotten one is closed by its body, and not by the collector
         self._closed = False
-        self._body = of_library(_Body, library, "SyncByteStream")
-        self._response = of_library(LeanResponse, library, "Response")
+        self._body = before(_Body, library.SyncByteStream, library)
+        self._response = before(LeanResponse, library.Response, library)
         self._slots: SimpleQueue[None] = SimpleQueue()  # the one lock that the collector may meet in any thread
         for _ in range(connections):
             self._slots.put(None)
