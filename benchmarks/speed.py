@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -150,7 +151,7 @@ def measure_family(family: Family, server: str, bodies: Path, options: Options, 
         for worker in workers:
             stack.callback(worker.close)
         for number in range(options.rounds + 1):  # the first one warms up, and checks that all ask for the same
-            for case in (case for case in CASES if options.wanted(case) for _ in range(case.turns if number else 1)):
+            for case in chain.from_iterable([case] * case.turns for case in filter(options.wanted, CASES)):
                 sent = {}
                 for worker in workers[number % len(workers) :] + workers[: number % len(workers)]:
                     if not takes_part(worker.name, case, family):
