@@ -41,6 +41,9 @@ IMPORTS = {
     "import groq": "import groq",
     "import mistralai": "from mistralai.client import Mistral",
     "import google.genai": "from google import genai",
+    # As lazybridge imports it: what is left is the SDK's own.
+    "import openai, no collection": "import gc; gc.disable(); import openai",
+    "import anthropic, no collection": "import gc; gc.disable(); import anthropic",
 }
 _HI = '[{"role": "user", "content": "hi"}]'
 FIRST_CALLS = {

@@ -97,7 +97,7 @@ class Call:
         return NOBODY if self._run.events is None else self._run.events.of_call(self.envelope, streamed)
 
     def __enter__(self) -> None:
-        """A whole answer is asked for in this block."""
+        """What fails in this block is the envelope's, and with the block the run ends."""
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         """A failure belongs to the envelope; what the caller has to set right is raised."""

@@ -11,11 +11,14 @@ from typing import Any
 
 import anthropic
 import groq
+import httpx
+import httpx2
 import openai
 import pytest
 from pydantic import BaseModel
 
 from lazybridge import Agent, CompletionRequest, Message
+from lazybridge.core.providers._sending import ready
 from lazybridge.core.types import ToolDefinition
 from tests.conftest import KINDS, Kind
 from tests.fake_vendor import TEXT, FakeVendor, Fault
@@ -89,6 +92,20 @@ def test_the_same_request_as_the_sdks(vendor: FakeVendor, kind: Kind, mode: Mode
     )
     assert _lasting(ours["headers"]) == _lasting(theirs["headers"]) | more
     assert ours["headers"]["content-length"] == theirs["headers"]["content-length"] or streamed
+
+
+def test_they_go_the_short_way(vendor: FakeVendor, kind: Kind, mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not through the making of a request from anything that a library does for others."""
+    for library in (httpx, httpx2):
+        for name in ("Client", "AsyncClient"):
+            monkeypatch.setattr(getattr(library, name), "build_request", None)
+    assert mode(kind.agent(vendor.url, system="Be brief.", tools=[weather]), "hi").text() == TEXT
+
+
+@pytest.mark.parametrize("sdk", SDKS)
+def test_a_body_is_written_once(sdk: str) -> None:
+    for make in SDKS[sdk]:
+        assert ready(make(api_key="k"), "/chat", {"a": 1}, {})[1]["content"] == b'{"a":1}'
 
 
 def _lasting(headers: dict[str, str]) -> dict[str, str]:

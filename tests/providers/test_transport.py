@@ -8,9 +8,10 @@ import pickle
 import re
 import socket
 import ssl
+import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -24,7 +25,7 @@ from lazybridge.core.providers._clients import http_client
 from lazybridge.core.providers._lean import LeanClient, before
 from lazybridge.core.providers._transport import Transport
 
-Answer = Callable[[bytes, bytes], "bytes | tuple[bytes, ...]"]
+Answer = Callable[[bytes, bytes], "bytes | Iterable[bytes]"]
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 
@@ -221,6 +222,29 @@ def test_a_request_that_is_ended_from_another_thread_is_late_and_not_answered(
     with pytest.raises(library.ReadTimeout):
         client.get(server.url, timeout=time_left)
     assert time.monotonic() - began < 3
+
+
+def test_an_idle_connection_that_is_reset_is_no_failure(
+    library: Any, client: Any, serve: Callable[..., Server]
+) -> None:
+    """Nor is it the next request's time that was up with the one before."""
+    reset = threading.Event()
+
+    def answer(head: bytes, body: bytes) -> Iterator[bytes]:
+        yield OK
+        if server.connections == 1:
+            reset.wait(10)
+            server._open[0].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            yield b""
+
+    server = serve(answer)
+    time_left = TimeLeft.of(0.3, 20)
+    assert client.get(server.url, timeout=time_left).text == "ok"
+    reset.set()
+    assert server.ended.wait(10)
+    time.sleep(max(0.0, time_left.left()) + 0.05)
+    assert client.get(server.url, timeout=TimeLeft.of(10, 20)).text == "ok"
+    assert server.connections == 2
 
 
 @pytest.mark.parametrize("body", [b"xxxGET /smuggled HTTP/1.1\r\n\r\n", b"xx"])
@@ -459,6 +483,7 @@ def test_a_body_can_be_read_once(library: Any, client: Any, serve: Callable[...,
             next(second)
     again = pickle.loads(pickle.dumps(client.get(serve().url)))
     assert (type(again), again.content, again.status_code) == (library.Response, b"ok", 200)
+    assert again.num_bytes_downloaded == 2
 
 
 def test_what_breaks_a_body_off_knows_its_request(library: Any, client: Any, serve: Callable[..., Server]) -> None:

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import AsyncGenerator, Callable
 from functools import cache, partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lazybridge.core.clock import TimeLeft
 from lazybridge.core.loops import asyncio_loop
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 # after which every call of a quiet program would pay for TCP and TLS again.
 _MAX_CONNECTIONS, _MAX_KEEPALIVE, _KEEPALIVE_SECONDS = 1000, 100, 60.0
 _CONNECT_SECONDS, _TOTAL_SECONDS = 5.0, 600.0
-
-T = TypeVar("T")
 
 
 def installed(package: str) -> bool:
@@ -78,7 +76,7 @@ def http_client(library: str = "httpx2") -> Any:
         # openai 3.54.0 (`_httpx2.py`) looks for it where a stream ends: in a process that ends, that is too late to import it.
         hasattr(import_module("anyio"), "EndOfStream")
     if proxied():
-        return heed_time(guarded(http.Client(**_pooled(library))))
+        return heed_time(guarded(before(LeanClient, http.Client, http)(**_pooled(library))))
     trusted = partial(ssl_context, library)
     transport = Transport(http, trusted, _MAX_CONNECTIONS, _MAX_KEEPALIVE, _KEEPALIVE_SECONDS)
     return guarded(before(LeanClient, http.Client, http)(**_settings(library, transport=transport)))
@@ -95,7 +93,7 @@ def async_http_client(aiohttp_client: Any = None, library: str = "httpx2") -> An
             return guarded(before(LeanClient, aiohttp_client, http)(**_pooled(library)))
         except RuntimeError:  # the SDK's stand-in for a missing aiohttp
             pass
-    return guarded(http.AsyncClient(**_pooled(library)))
+    return guarded(before(LeanClient, http.AsyncClient, http)(**_pooled(library)))
 
 
 def on_aiohttp() -> Any:

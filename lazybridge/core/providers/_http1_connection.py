@@ -52,7 +52,7 @@ class Connection(Cuttable):
         self._raw.waits = False
         try:
             return not self.reader.peek(1) and not self._raw.ended
-        except self._library.ReadError:
+        except self._library.TransportError:  # a time that is up is the request's before
             return False
         finally:
             self._raw.waits = True

@@ -54,13 +54,7 @@ class LeanResponse(Response):
     """An answer that hands out the parts of an unencoded body as they come."""
 
     _library: Any
-    _handed_out = 0
     body: Any = None  # what its transport hands out
-
-    @property
-    def num_bytes_downloaded(self) -> int:
-        """How many bytes of the body have come."""
-        return self._handed_out or super().num_bytes_downloaded
 
     def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
         """The parts of the body, decoded."""
@@ -72,7 +66,7 @@ class LeanResponse(Response):
         stream: Any = self.stream
         try:
             for part in stream:
-                self._handed_out += len(part)
+                self._num_bytes_downloaded += len(part)
                 yield part
         except self._library.RequestError as exc:
             exc.request = self.request

@@ -11,7 +11,10 @@ from typing import TypeVar
 
 T = TypeVar("T")
 _making = threading.RLock()
-_paused = False  # Python's collection of garbage, by `one_at_a_time`
+# Objects made before Python looks for garbage among the young: more than an SDK loads. Not gc.disable(), which a program may
+# call meanwhile, and is not to be undone.
+_PATIENT = 1_000_000
+_usual: tuple[int, int, int] | None = None  # while it is that patient
 
 
 def one_at_a_time(make: Callable[[], T]) -> T:
@@ -19,31 +22,44 @@ def one_at_a_time(make: Callable[[], T]) -> T:
     them modules that the other has not imported to their end.
 
     What an SDK loads stays, a hundred thousand objects and more. Python would go through them for garbage again and again
-    while they are made; they are put among its old objects unseen instead.
+    while they are made; they are put among its old objects unseen instead, with whatever else is young in the process.
     """
-    global _paused
+    global _usual
     with _making:
-        if not gc.isenabled():
+        usual = gc.get_threshold()
+        if not 0 < usual[0] < _PATIENT:
             return make()
-        before = len(sys.modules)
-        _paused = True
-        gc.disable()
+        modules = len(sys.modules)
         try:
+            _usual = usual
+            gc.set_threshold(_PATIENT, *usual[1:])
             return make()
         finally:
-            if len(sys.modules) > before and not gc.get_freeze_count():
-                gc.freeze()
-                gc.unfreeze()
-            gc.enable()
-            _paused = False
+            try:
+                if len(sys.modules) > modules and not gc.get_freeze_count():
+                    _all_grow_old()
+            finally:
+                _as_usual()
+
+
+def _all_grow_old() -> None:
+    try:
+        gc.freeze()
+    finally:
+        gc.unfreeze()
+
+
+def _as_usual() -> None:
+    global _usual
+    if _usual is not None and gc.get_threshold()[0] == _PATIENT:
+        gc.set_threshold(*_usual)
+    _usual = None
 
 
 def _after_fork() -> None:
-    global _making, _paused
+    global _making
     _making = threading.RLock()  # a thread that the child has not may have held it
-    if _paused:
-        gc.enable()
-    _paused = False
+    _as_usual()
 
 
 if hasattr(os, "register_at_fork"):
