@@ -75,17 +75,19 @@ MEMORY_GOALS = {
 
 
 def out_of_reach(figures: Any, missed: list[Goal]) -> Iterator[str]:
-    """Who spends a first call that is more than half of a peer's: the SDK's own import, which no thin bridge can leave out."""
+    """Who spends a first call that is more than half of a peer's: the SDK, which no thin bridge can leave out."""
     for goal in missed:
         family, (what, _, peer) = goal.where, goal.what.rpartition(" / ")
         sdk = FAMILIES[family].sdk if family in FAMILIES else ""
         if peer in PEERS and what.startswith(FIRST) and sdk in figures.imports:
             alone = median(figures.cpu["start"]["import"][f"import {sdk}, no collection"])
             theirs = median(figures.cpu[family][FIRST][peer])
+            typed = median(figures.cpu[family][FIRST][TYPED])
             parts = ", ".join(f"{name} {part:.0%}" for name, part in figures.imports[sdk].items())
             yield (
                 f"{family}'s first call: `import {sdk}` alone, without collecting garbage, takes {told(alone)} of CPU,\n"
-                f"{alone / theirs:.2f} of {peer}'s whole first call ({told(theirs)}); by `python -X importtime` it goes to {parts}."
+                f"{alone / theirs:.2f} of {peer}'s whole first call ({told(theirs)}); by `python -X importtime` it goes to {parts}.\n"
+                f"The SDK's own first call takes {typed / theirs:.2f} of it."
             )
 
 
@@ -169,7 +171,7 @@ def run_of(figures: Any) -> str:
     absent += [] if "start" in figures.cpu else ["imports and first calls"]
     absent += [] if figures.soak else ["memory and connections of many calls"]
     absent += [] if figures.peers else ["peers"]
-    load = f"{os.getloadavg()[0]:.0f} processes wanted to run" if hasattr(os, "getloadavg") else "load unknown"
+    load = "load unknown" if figures.load is None else f"{figures.load:.0f} processes wanted to run"
     left_out = f" Not in this run: {', '.join(absent)}." if absent else ""
     return f"Rounds: {min(rounds)} to {max(rounds)}; {load} on these cores when it ended.{left_out}"
 

@@ -60,7 +60,7 @@ BASELINES = {case.name: TYPED for case in CASES} | {"first call of a process": T
 @dataclass
 class Figures:
     """family -> case -> subject -> a list of seconds for each round, CPU and wall; `imports` is SDK -> package -> its part of the
-    import's time."""
+    import's time, `load` how many processes wanted to run when it ended."""
 
     cpu: dict[str, dict[str, dict[str, list[float]]]] = field(default_factory=dict)
     wall: dict[str, dict[str, dict[str, list[float]]]] = field(default_factory=dict)
@@ -68,6 +68,7 @@ class Figures:
     memory: dict[str, float] = field(default_factory=dict)
     peers: dict[str, str] = field(default_factory=dict)
     imports: dict[str, dict[str, float]] = field(default_factory=dict)
+    load: float | None = None
 
     def add(self, family: str, case: str, subject: str, cpu: float, wall: float | None = None) -> None:
         """One round's figure."""
@@ -318,7 +319,8 @@ def measure(options: Options, figures: Figures) -> None:
         if not options.cases:
             measure_memory(figures)
             soak(server, bodies, options, figures)
-            options.keep(figures)
+        figures.load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+        options.keep(figures)
 
 
 if __name__ == "__main__":
