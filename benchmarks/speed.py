@@ -26,7 +26,7 @@ import report
 from cases import ASYNC_1, ASYNC_20, CASES, STREAMS_50, Case
 from peers import FAMILIES as PEER_FAMILIES
 from peers import PEERS, VARIABLES
-from subjects import AGENT, AIOHTTP, FAMILIES, POST, PROVIDER, TYPED, Family
+from subjects import AGENT, AIOHTTP, FAMILIES, LEAST, POST, PROVIDER, TYPED, Family
 
 HERE = Path(__file__).resolve().parent
 # Variables that would send the workers elsewhere than to the loopback server; proxies go as well.
@@ -53,6 +53,11 @@ FIRST_CALLS = {
     "groq": f'import groq; groq.Groq(api_key="k", base_url="URL").chat.completions.create(model="MODEL", messages={_HI}).choices',
     "mistral": f'from mistralai.client import Mistral; Mistral(api_key="k", server_url="URL/mistral").chat.complete(model="MODEL", messages={_HI}).choices',
     "google": 'from google import genai; c = genai.Client(api_key="k", http_options={"base_url": "URL", "api_version": "v1beta"}); c.models.generate_content(model="MODEL", contents="hi").text',
+}
+# The least that a bridge over the SDK can do: its untyped call, and no garbage collected.
+FIRST_POSTS = {
+    "openai chat": f'import gc; gc.disable(); import openai; openai.OpenAI(api_key="k", base_url="URL/v1").post("/chat/completions", body={{"model": "MODEL", "messages": {_HI}}}, cast_to=object)',
+    "anthropic": f'import gc; gc.disable(); import anthropic; anthropic.Anthropic(api_key="k", base_url="URL").post("/v1/messages", body={{"model": "MODEL", "max_tokens": 99, "messages": {_HI}}}, cast_to=object)',
 }
 BASELINES = {case.name: TYPED for case in CASES} | {"first call of a process": TYPED, "import": "import openai"}
 
@@ -193,11 +198,10 @@ def measure_starts(server: str, options: Options, figures: Figures) -> None:
     for name, code in IMPORTS.items():
         programs.append(("start", "import", name, code, "lazybridge" in name))
     for name, family in FAMILIES.items():
-        asked = {"URL": server, "MODEL": family.model}
-        raw = FIRST_CALLS[name]
-        for word, value in asked.items():
-            raw = raw.replace(word, value)
-        programs.append((name, "first call of a process", TYPED, raw, False))
+        for subject, calls in ((TYPED, FIRST_CALLS), (LEAST, FIRST_POSTS)):
+            if name in calls:
+                raw = calls[name].replace("URL", server).replace("MODEL", family.model)
+                programs.append((name, "first call of a process", subject, raw, False))
         provider = {"mistralai": "mistral", "google.genai": "google"}.get(family.sdk, family.sdk)
         agent = f'from lazybridge import Agent; Agent("{family.model}", provider="{provider}", api_key="k", base_url="{family.base_url(server)}", **{family.options!r})("hi").text()'
         programs.append((name, "first call of a process", AGENT, agent, True))

@@ -467,6 +467,7 @@ FAMILIES = {
     )
 }
 TYPED, AIOHTTP, POST, PROVIDER, AGENT = "SDK typed", "SDK typed, aiohttp", "SDK post", "provider", "Agent"
+LEAST = "SDK post, no collection"  # of a first call
 
 
 def make_subject(name: str, family: Family, server: str, bodies: Any) -> Any:
