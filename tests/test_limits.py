@@ -99,12 +99,11 @@ def test_requests_in_a_minute(vendor: FakeVendor, make: Make, kind: Kind) -> Non
 def test_tokens_in_a_minute_are_estimated_before_and_booked_after(vendor: FakeVendor, make: Make, ask: Mode) -> None:
     """The vendor counts 25 for each; 60 are two and a bit."""
     agent = KINDS["messages"].agent(vendor.url, rate_limit=make(tpm=60))
-    asyncio.run(KINDS["messages"].agent(vendor.url).run("hi"))
-    warm(agent).join(10)  # else the first request takes its time to leave
+    asyncio.run(KINDS["messages"].agent(vendor.url).run("hi"))  # else the first request takes its time to leave
+    warm(agent).join(10)
     vendor.requests.clear()
-    time.sleep(
-        1 - time.time() % 1
-    )  # in memory the windows are the clock's; 52 of 75 are left of one after 0.3 of the next
+    # In memory the windows are the clock's seconds: the fourth waits for the next one, and until 52 of the 75 are left of this.
+    time.sleep(1 - time.time() % 1)
     for _ in range(4):
         assert ask(agent, "hi").ok
     moments = arrivals(vendor)

@@ -70,11 +70,11 @@ def test_where_nothing_is_imported_a_small_collection_finds_what_is_young() -> N
     """Else a program with many event loops would collect no garbage but in its largest, rarest collections."""
 
     class Thing:
-        pass
+        itself: object = None
 
     gc.collect()
     thing = Thing()
-    thing.itself = thing  # type: ignore[attr-defined]
+    thing.itself = thing
     gone = weakref.ref(thing)
     del thing
     one_at_a_time(object)

@@ -95,7 +95,7 @@ def test_the_same_request_as_the_sdks(vendor: FakeVendor, kind: Kind, mode: Mode
 
 
 def test_they_go_the_short_way(vendor: FakeVendor, kind: Kind, mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not through the making of a request from anything that a library does for others."""
+    """Without the libraries' own making of requests, which is taken away: a call that needed it would fail."""
     for library in (httpx, httpx2):
         for name in ("Client", "AsyncClient"):
             monkeypatch.setattr(getattr(library, name), "build_request", None)

@@ -75,11 +75,12 @@ def http_client(library: str = "httpx2") -> Any:
     if installed("anyio"):
         # openai 3.54.0 (`_httpx2.py`) looks for it where a stream ends: in a process that ends, that is too late to import it.
         hasattr(import_module("anyio"), "EndOfStream")
+    client = before(LeanClient, http.Client, http)
     if proxied():
-        return heed_time(guarded(before(LeanClient, http.Client, http)(**_pooled(library))))
+        return heed_time(guarded(client(**_pooled(library))))
     trusted = partial(ssl_context, library)
     transport = Transport(http, trusted, _MAX_CONNECTIONS, _MAX_KEEPALIVE, _KEEPALIVE_SECONDS)
-    return guarded(before(LeanClient, http.Client, http)(**_settings(library, transport=transport)))
+    return guarded(client(**_settings(library, transport=transport)))
 
 
 def async_http_client(aiohttp_client: Any = None, library: str = "httpx2") -> Any:
